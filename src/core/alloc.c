@@ -39,12 +39,15 @@ bool ao_size_add(size_t a, size_t b, size_t *result)
 
 bool ao_count(const int64_t *dims, int n, int64_t *result)
 {
-    int64_t count = 1;
-    for (int i = 0; i < n; i++)
-        if (dims[i] < 0 || __builtin_mul_overflow(count, dims[i], &count) ||
-            count > (INT64_C(1) << 62))
+    int64_t bound = 1; /* zeros left out: strides are products of the other extents */
+    bool empty = false;
+    for (int i = 0; i < n; i++) {
+        if (dims[i] < 0 || __builtin_mul_overflow(bound, dims[i] ? dims[i] : 1, &bound) ||
+            bound > (INT64_C(1) << 62))
             return false;
-    *result = count;
+        empty |= dims[i] == 0;
+    }
+    *result = empty ? 0 : bound;
     return true;
 }
 

@@ -33,7 +33,8 @@ bool ao_grow(void **items, size_t *capacity, size_t n, size_t size);
 bool ao_size_mul(size_t a, size_t b, size_t *result);
 bool ao_size_add(size_t a, size_t b, size_t *result);
 
-/* Product of n non-negative extents in *result; false on a negative extent or overflow of 2^62. */
+/* Product of n non-negative extents in *result; false on a negative extent, or when the product of
+ * those that are not 0 is over 2^62, so that no stride overflows either. */
 bool ao_count(const int64_t *dims, int n, int64_t *result);
 
 /* Tests only: the n-th allocation from now fails once (0: never); true once it has failed. */

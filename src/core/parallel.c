@@ -12,6 +12,7 @@ struct loop {
     void *context;
     aosa_status status;
     int64_t failed_item;
+    omp_lock_t lock; /* of what a failure writes; a named critical would be an exported symbol */
     char text[AO_ERROR_TEXT];
 };
 
@@ -38,13 +39,14 @@ static void run_item(struct loop *loop, int64_t item, int thread)
     status = loop->fn(loop->context, item, thread);
     if (status == AOSA_OK)
         return;
-#pragma omp critical(ao_parallel_failure)
+    omp_set_lock(&loop->lock);
     if (loop->status == AOSA_OK || item < loop->failed_item) {
         loop->failed_item = item;
         memcpy(loop->text, aosa_error_message(), sizeof loop->text);
 #pragma omp atomic write
         loop->status = status;
     }
+    omp_unset_lock(&loop->lock);
 }
 
 aosa_status ao_parallel_for(int threads, int64_t n, ao_loop_fn fn, void *context)
@@ -57,9 +59,11 @@ aosa_status ao_parallel_for(int threads, int64_t n, ao_loop_fn fn, void *context
             AO_TRY(fn(context, i, 0));
         return AOSA_OK;
     }
+    omp_init_lock(&loop.lock);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (int64_t i = 0; i < n; i++)
         run_item(&loop, i, omp_get_thread_num());
+    omp_destroy_lock(&loop.lock);
     if (loop.status != AOSA_OK)
         return ao_fail(loop.status, "%s", loop.text);
     return AOSA_OK;
