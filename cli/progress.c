@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+    if (caught)
+        _exit(128 + number);
+    caught = number;
+}
+
+void cli_catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int cli_interrupted(void)
+{
+    return caught ? 128 + caught : 0;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void draw_bar(const char *stage, size_t done, size_t total, double left)
+{
+    char bar[31];
+    const size_t filled = total ? 30 * done / total : 30;
+    for (size_t i = 0; i < 30; i++)
+        bar[i] = i < filled ? '#' : '.';
+    bar[30] = '\0';
+    fprintf(stderr, "\r%s [%s] %zu of %zu, %.0f s left   ", stage, bar, done, total, left);
+}
+
+bool cli_progress_report(void *user, const char *stage, size_t done, size_t total)
+{
+    struct cli_progress *progress = user;
+    const bool terminal = isatty(STDERR_FILENO);
+    const double time = now();
+    if (progress->started <= 0)
+        progress->started = progress->shown = time;
+    if (progress->quiet || time - progress->shown < (terminal ? 0.1 : 10))
+        return !caught;
+    progress->shown = time;
+    const double left =
+        done ? (time - progress->started) * (double)(total - done) / (double)done : 0;
+    if (terminal) {
+        draw_bar(stage, done, total, left);
+        progress->drawn = true;
+    } else {
+        fprintf(stderr, "aosa: %s %zu of %zu, %.0f s left\n", stage, done, total, left);
+    }
+    return !caught;
+}
+
+void cli_progress_end(struct cli_progress *progress)
+{
+    if (progress->drawn)
+        fprintf(stderr, "\r%70s\r", "");
+    progress->started = 0;
+    progress->drawn = false;
+}

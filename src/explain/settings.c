@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/settings.h"
+
+#include <string.h>
+
+#include "attribution/score.h"
+#include "core/alloc.h"
+#include "core/parallel.h"
+#include "engine/engine.h"
+
+static const struct ao_method methods[] = {
+#define METHOD(name, mask, summary, source) { name, mask, summary, source },
+#include "explain/methods.def"
+#undef METHOD
+};
+
+/* "aosa|osa|...", the first separator left out. */
+#define METHOD_CHOICES (METHOD_WORDS + 1)
+static const char METHOD_WORDS[] =
+#define METHOD(name, mask, summary, source) "|" name
+#include "explain/methods.def"
+#undef METHOD
+    ;
+
+static const struct ao_option explain_options[] = {
+    AO_OPT_TEXT(ao_explain_options, target, "target", "top1", "CLASS",
+                "what to explain: 21, CliffDiving, top1, top3, or A-B for A rather than B"),
+    AO_OPT_CHOICE(ao_explain_options, method, "method", "aosa", METHOD_CHOICES,
+                  "aosa follows the motion, osa is the classic cuboid"),
+    AO_OPT_TEXT(ao_explain_options, fill, "fill", "zero", "FILL",
+                "what hides: zero (the training mean), black, mean, blur, or a number after "
+                "normalisation"),
+    AO_OPT_CHOICE(ao_explain_options, score, "score", "prob", AO_SCORE_CHOICES, "what is measured"),
+    AO_OPT_CHOICE(ao_explain_options, compat, "compat", "none", "none|official",
+                  "official reproduces the authors' code, quirks included"),
+    AO_OPT_END,
+};
+
+static const struct ao_option run_options[] = {
+    { "threads", 't', AO_OPTION_INT, offsetof(struct ao_run_options, threads), "0", 0, 1024, NULL,
+      "N", "threads, 0 for every processor this process may use" },
+    AO_OPT_CHOICE(ao_run_options, backend, "backend", "onednn", AO_BACKEND_CHOICES,
+                  "what computes the network"),
+    AO_OPT_INT(ao_run_options, batch, "batch", "0", 0, 1024, "N",
+               "occluded clips per forward, 0 chooses"),
+    AO_OPT_TEXT(ao_run_options, labels, "labels", NULL, "FILE", "class names, one a line"),
+    AO_OPT_INT(ao_run_options, frame_height, "frame-height", "0", 0, 8192, "PIXELS",
+               "height, for a model that leaves it free"),
+    AO_OPT_INT(ao_run_options, frame_width, "frame-width", "0", 0, 8192, "PIXELS",
+               "width, for a model that leaves it free"),
+    AO_OPT_FLAG(ao_run_options, allow_nonfinite, "allow-nonfinite",
+                "load a model whose weights hold NaN or infinity"),
+    AO_OPT_END,
+};
+
+static const struct group {
+    const char *name;
+    const struct ao_option *table;
+    size_t offset;
+} groups[] = {
+    { "clip", ao_video_option_table, offsetof(struct aosa_settings, clip) },
+    { "flow", ao_flow_option_table, offsetof(struct aosa_settings, flow) },
+    { "masks", ao_mask_option_table, offsetof(struct aosa_settings, mask) },
+    { "explanation", explain_options, offsetof(struct aosa_settings, explain) },
+    { "run", run_options, offsetof(struct aosa_settings, run) },
+};
+#define N_GROUPS (sizeof groups / sizeof groups[0])
+
+static void *part(const aosa_settings *settings, const struct group *group)
+{
+    return (char *)(uintptr_t)settings + group->offset;
+}
+
+/* Group and row of the index-th option over all groups; NULL past the last. */
+static const struct ao_option *option_at(size_t index, const struct group **group)
+{
+    for (*group = groups; *group < groups + N_GROUPS; ++*group) {
+        const struct ao_option *row = (*group)->table;
+        for (; row->name && index > 0; index--)
+            row++;
+        if (row->name)
+            return row;
+    }
+    return NULL;
+}
+
+static int find_option(const char *name, const struct ao_option **row, const struct group **group)
+{
+    for (int i = 0; (*row = option_at((size_t)i, group)); i++)
+        if (!strcmp((*row)->name, name))
+            return i;
+    return -1;
+}
+
+bool aosa_option_at(size_t index, struct aosa_option_info *info)
+{
+    const struct group *group;
+    const struct ao_option *row = option_at(index, &group);
+    if (!row)
+        return false;
+    *info = (struct aosa_option_info){
+        .group = group->name,
+        .name = row->name,
+        .letter = row->letter,
+        .value = row->type == AO_OPTION_CHOICE ? "CHOICE" : row->value,
+        .choices = row->choices,
+        .initial = row->initial,
+        .help = row->help,
+    };
+    return true;
+}
+
+aosa_status aosa_settings_create(aosa_settings **settings)
+{
+    aosa_settings *s = ao_alloc(1, sizeof *s);
+    if (!s)
+        return ao_fail(AOSA_ERR_NOMEM, "settings: no memory");
+    for (size_t i = 0; i < N_GROUPS; i++) {
+        const aosa_status status = ao_options_init(groups[i].table, part(s, &groups[i]));
+        if (status != AOSA_OK) {
+            aosa_settings_destroy(&s);
+            return status;
+        }
+    }
+    *settings = s;
+    return AOSA_OK;
+}
+
+void aosa_settings_destroy(aosa_settings **settings)
+{
+    if (!*settings)
+        return;
+    for (size_t i = 0; i < N_GROUPS; i++)
+        ao_options_fini(groups[i].table, part(*settings, &groups[i]));
+    ao_free(*settings);
+    *settings = NULL;
+}
+
+aosa_status aosa_settings_set(aosa_settings *settings, const char *name, const char *value)
+{
+    const struct ao_option *row;
+    const struct group *group;
+    const int index = find_option(name, &row, &group);
+    if (index < 0)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--%s: unknown option", name);
+    AO_TRY(ao_option_set(row, part(settings, group), value));
+    settings->given[index] = true;
+    return AOSA_OK;
+}
+
+const struct ao_method *ao_settings_method(const aosa_settings *settings)
+{
+    return &methods[settings->explain.method];
+}
+
+bool ao_settings_given(const aosa_settings *settings, const char *name)
+{
+    const struct ao_option *row;
+    const struct group *group;
+    const int index = find_option(name, &row, &group);
+    return index >= 0 && settings->given[index];
+}
+
+/* Copies through text, the form every value has for a user. */
+static aosa_status copy_values(const aosa_settings *from, aosa_settings *to)
+{
+    char text[4096];
+    const struct group *group;
+    const struct ao_option *row;
+    for (size_t i = 0; (row = option_at(i, &group)); i++) {
+        if (!from->given[i])
+            continue;
+        ao_option_print(row, part(from, group), text, sizeof text);
+        AO_TRY(ao_option_set(row, part(to, group), text));
+        to->given[i] = true;
+    }
+    return AOSA_OK;
+}
+
+static aosa_status apply_method(aosa_settings *settings)
+{
+    const struct ao_method *method = ao_settings_method(settings);
+    if (!ao_settings_given(settings, "mask")) {
+        const struct ao_option *row;
+        const struct group *group;
+        if (find_option("mask", &row, &group) < 0)
+            return ao_fail(AOSA_ERR_INTERNAL, "method %s: there is no option --mask", method->name);
+        AO_TRY(ao_option_set(row, part(settings, group), method->mask));
+    }
+    return AOSA_OK;
+}
+
+aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **resolved)
+{
+    aosa_settings *copy;
+    AO_TRY(aosa_settings_create(&copy));
+    aosa_status status = settings ? copy_values(settings, copy) : AOSA_OK;
+    if (status == AOSA_OK)
+        status = apply_method(copy);
+    if (status != AOSA_OK) {
+        aosa_settings_destroy(&copy);
+        return status;
+    }
+    if (copy->run.threads == 0)
+        copy->run.threads = ao_default_threads();
+    *resolved = copy;
+    return AOSA_OK;
+}
+
+static json_t *value_json(const struct ao_option *row, const void *object)
+{
+    char text[4096];
+    const void *value = (const char *)object + row->offset;
+    switch (row->type) {
+    case AO_OPTION_INT:
+        return json_integer(*(const int *)value);
+    case AO_OPTION_REAL:
+        return json_real(*(const double *)value);
+    case AO_OPTION_FLAG:
+        return json_boolean(*(const bool *)value);
+    case AO_OPTION_REALS3: {
+        const double *v = value;
+        return json_pack("[f,f,f]", v[0], v[1], v[2]);
+    }
+    case AO_OPTION_TEXT:
+        if (!*(char *const *)value)
+            return json_null();
+        break;
+    case AO_OPTION_CHOICE:
+        break;
+    }
+    ao_option_print(row, object, text, sizeof text);
+    return ao_json_text(text);
+}
+
+json_t *ao_settings_json(const aosa_settings *settings)
+{
+    json_t *object = json_object();
+    const struct group *group;
+    const struct ao_option *row;
+    for (size_t i = 0; object && (row = option_at(i, &group)); i++) {
+        if (json_object_set_new(object, row->name, value_json(row, part(settings, group))) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+void aosa_text_free(char **text)
+{
+    ao_free(*text);
+    *text = NULL;
+}

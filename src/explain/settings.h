@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AO_EXPLAIN_SETTINGS_H
+#define AO_EXPLAIN_SETTINGS_H
+
+#include "aosa/settings.h"
+#include "core/json.h"
+#include "core/options.h"
+#include "flow/flow.h"
+#include "mask/mask.h"
+#include "model/model.h"
+#include "video/video.h"
+
+/* What is explained and how the effect is measured. */
+struct ao_explain_options {
+    char *target; /* see ao_targets_resolve */
+    char *fill;   /* see ao_fill_create */
+    int score;    /* enum ao_score_kind */
+    int method;   /* row of methods.def */
+    int compat;   /* enum ao_compat */
+};
+
+enum ao_compat { AO_COMPAT_NONE, AO_COMPAT_OFFICIAL };
+
+/* With what it is computed. */
+struct ao_run_options {
+    int threads; /* 0: as many as the process may use */
+    int backend; /* index in AO_BACKEND_CHOICES, which is enum ao_backend */
+    int batch;   /* clips per forward, 0 chooses */
+    char *labels;
+    int frame_height, frame_width; /* of free axes of the model, 0: not given */
+    bool allow_nonfinite;
+};
+
+#define AO_MAX_OPTIONS 96
+
+struct aosa_settings {
+    struct ao_video_options clip;
+    struct ao_flow_options flow;
+    struct ao_mask_options mask;
+    struct ao_explain_options explain;
+    struct ao_run_options run;
+    bool given[AO_MAX_OPTIONS]; /* set by the user, in the order of aosa_option_at */
+};
+
+/* A row of methods.def: an attribution and the choices that make it the method of that name. */
+struct ao_method {
+    const char *name, *mask, *summary, *source;
+};
+const struct ao_method *ao_settings_method(const aosa_settings *settings);
+
+/* Whether the user set that option. */
+bool ao_settings_given(const aosa_settings *settings, const char *name);
+
+/*
+ * A copy in which the named method's own choices (methods.def) stand where the user set nothing,
+ * and threads are resolved. NULL gives all defaults. Free with aosa_settings_destroy.
+ */
+aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **resolved);
+
+/* What opening a model takes from the settings. */
+struct ao_model_options ao_settings_model_options(const aosa_settings *settings);
+
+/* Every option and its value as one JSON object, or NULL without memory. */
+json_t *ao_settings_json(const aosa_settings *settings);
+
+#endif
