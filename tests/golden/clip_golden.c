@@ -15,6 +15,7 @@
 #include "core/alloc.h"
 #include "core/npy.h"
 #include "video/video.h"
+#include "support/shared.h"
 
 enum { T = 16, H = 112, W = 112, BYTES = T * H * W * 3 };
 #define PATH_BYTES 1024
@@ -214,6 +215,8 @@ static void video_and_its_jpeg_frames_show_the_same(void **state)
 
 int main(void)
 {
+    if (shared_is_missing())
+        return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpeg_frames_37_to_52_equal_the_golden),
         cmocka_unit_test(jpeg_frames_1_to_16_equal_the_golden),

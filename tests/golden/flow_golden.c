@@ -11,6 +11,7 @@
 
 #include "core/npy.h"
 #include "flow/flow.h"
+#include "support/shared.h"
 
 #define PATH_BYTES 1024
 
@@ -81,6 +82,8 @@ static void flow_of_the_letterboxed_clip_equals_the_authors(void **state)
 
 int main(void)
 {
+    if (shared_is_missing())
+        return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flow_of_the_signing_clip_equals_the_authors),
         cmocka_unit_test(flow_of_the_diving_clip_equals_the_authors),

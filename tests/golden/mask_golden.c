@@ -17,6 +17,7 @@
 #include "core/npy.h"
 #include "flow/flow.h"
 #include "mask/mask.h"
+#include "support/shared.h"
 
 enum { T = 16, H = 112, W = 112, PARTNERS = 3 };
 #define PATH_BYTES 2048
@@ -378,6 +379,8 @@ static void masks_from_our_own_flow_are_nearly_all_equal(void **state)
 
 int main(void)
 {
+    if (shared_is_missing())
+        return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flow_one_masks_equal_the_authors_in_every_bit),
         cmocka_unit_test(flow_masks_equal_the_authors_in_every_bit),

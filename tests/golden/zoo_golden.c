@@ -16,6 +16,7 @@
 #include "ops/op.h"
 #include "passes/passes.h"
 #include "support/zoo.h"
+#include "support/shared.h"
 
 /*
  * Whole networks against ONNX Runtime and PyTorch. The largest difference may be 1e-4 of the
@@ -297,6 +298,8 @@ static void real_clips_on_the_onednn_backend(void **state)
 
 int main(void)
 {
+    if (shared_is_missing())
+        return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reference_backend_gives_what_onnx_runtime_gives),
         cmocka_unit_test(real_clips_on_the_reference_backend),

@@ -10,6 +10,7 @@
 
 #include "passes/passes.h"
 #include "support/zoo.h"
+#include "support/shared.h"
 
 /*
  * Real exports of both exporters, imported and folded. `nodes` is what is left to run: an export
@@ -109,6 +110,8 @@ static void trained_networks_open_from_disk(void **state)
 
 int main(void)
 {
+    if (shared_is_missing())
+        return EXIT_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zoo_networks_fold_to_what_must_run),
         cmocka_unit_test(trained_networks_open_from_disk),

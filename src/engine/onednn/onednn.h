@@ -43,6 +43,7 @@ struct ao_dnnl_step {
     int n_args;
     dnnl_memory_desc_t scratch_md;
     size_t scratch_bytes;
+    bool serial; /* built for one thread, and run on one */
 };
 
 struct ao_dnnl_program {
@@ -71,10 +72,12 @@ struct ao_dnnl_fusion {
 struct ao_dnnl_build {
     struct ao_dnnl_program *program;
     const struct ao_graph *graph;
-    struct ao_dnnl_fusion *fusions; /* [n_nodes] */
-    int *owner;                     /* [n_nodes] node that takes this one over, -1: none */
-    int *first;                     /* [n_values] first tensor, -1: not made yet */
-    int *uses;                      /* [n_values] readers, graph outputs counted */
+    struct ao_dnnl_fusion *fusions;     /* [n_nodes] */
+    int *owner;                         /* [n_nodes] node that takes this one over, -1: none */
+    int *first;                         /* [n_values] first tensor, -1: not made yet */
+    int *uses;                          /* [n_values] readers, graph outputs counted */
+    const struct ao_node *sampled_node; /* strided 1x1 convolution whose source was made last */
+    int sampled;                        /* that source, -1: none */
 };
 
 /* A rule turns one node into steps; *done stays false when oneDNN has no form for this one. */

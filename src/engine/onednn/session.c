@@ -168,8 +168,12 @@ aosa_status ao_dnnl_session_run(void *opaque, const struct ao_poll *poll)
             step->node->op->forward(&forward);
             continue;
         }
+        if (step->serial)
+            ao_set_inner_threads(1);
         const dnnl_status_t status =
             dnnl_primitive_execute(step->primitive, session->stream, step->n_args + 1, call->args);
+        if (step->serial)
+            ao_set_inner_threads(program->inner_threads);
         if (status != dnnl_success)
             return ao_dnnl_fail(status, "run a primitive",
                                 step->node ? step->node->name : "reorder");

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/delta/internal.h"
+
+#include <string.h>
+
+#include "core/alloc.h"
+#include "engine/engine.h"
+
+/* Dense pass: the oneDNN program of the same graph with the kept values as further outputs. */
+
+static struct ao_view own_view(const struct ao_delta *delta, int32_t v, float *data)
+{
+    const struct ao_value *value = &delta->graph->values[v];
+    return ao_delta_positions(&delta->values[v].extent) == 1
+               ? ao_view_dense(data, AO_F32, &value->shape)
+               : ao_view_channels_last(data, AO_F32, &value->shape);
+}
+
+static void store_clip(const struct ao_delta *delta, const float *clip, struct ao_delta_base *base)
+{
+    const int32_t input = delta->graph->inputs[0];
+    const struct ao_view src =
+        ao_view_dense((void *)(uintptr_t)clip, AO_F32, &delta->graph->values[input].shape);
+    const struct ao_view dst = own_view(delta, input, base->floats + delta->values[input].keep);
+    ao_view_copy(&dst, &src);
+}
+
+static aosa_status run_program(const struct ao_delta *delta, const struct ao_graph *graph,
+                               const float *clip, int threads, const struct ao_poll *poll,
+                               struct ao_delta_base *base)
+{
+    const struct ao_program_options options = { .backend = AO_BACKEND_ONEDNN,
+                                                .batch = 1,
+                                                .inner_threads = threads };
+    struct ao_program *program = NULL;
+    struct ao_session *session = NULL;
+    AO_TRY(ao_program_create(graph, &options, &program));
+    aosa_status status = ao_session_create(program, &session);
+    if (status == AOSA_OK) {
+        const struct ao_view input = ao_session_input(session, 0);
+        const struct ao_view src = ao_view_dense((void *)(uintptr_t)clip, AO_F32, &input.shape);
+        ao_view_copy(&input, &src);
+        ao_session_set_poll(session, poll);
+        status = ao_session_run(session);
+    }
+    for (int i = 0; status == AOSA_OK && i < graph->n_outputs; i++) {
+        const int32_t v = graph->outputs[i];
+        const struct ao_view src = ao_session_output(session, i);
+        const struct ao_view dst = i == 0
+                                       ? ao_view_dense(base->output, AO_F32, &src.shape)
+                                       : own_view(delta, v, base->floats + delta->values[v].keep);
+        ao_view_copy(&dst, &src);
+    }
+    ao_session_destroy(&session);
+    ao_program_destroy(&program);
+    return status;
+}
+
+/* Output 0 first, then every kept value that is not the clip itself. */
+static aosa_status run_dense(const struct ao_delta *delta, const float *clip, int threads,
+                             const struct ao_poll *poll, struct ao_delta_base *base)
+{
+    struct ao_graph graph = *delta->graph;
+    int32_t *outputs = ao_alloc((size_t)delta->n_kept + 1, sizeof *outputs);
+    if (!outputs)
+        return ao_fail(AOSA_ERR_NOMEM, "delta base: no memory for %d values", delta->n_kept);
+    graph.outputs = outputs;
+    graph.n_outputs = 0;
+    outputs[graph.n_outputs++] = delta->graph->outputs[0];
+    for (int i = 0; i < delta->n_kept; i++)
+        if (delta->kept[i] != delta->graph->inputs[0])
+            outputs[graph.n_outputs++] = delta->kept[i];
+    const aosa_status status = run_program(delta, &graph, clip, threads, poll, base);
+    ao_free(outputs);
+    return status;
+}
+
+aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip, int threads,
+                                 const struct ao_poll *poll, struct ao_delta_base **result)
+{
+    struct ao_delta_base *base = ao_alloc(1, sizeof *base);
+    if (!base)
+        return ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", sizeof *base);
+    const size_t n = (size_t)delta->base_floats, k = (size_t)ao_delta_outputs(delta);
+    base->floats = ao_alloc_raw(n, sizeof *base->floats);
+    base->output = ao_alloc_raw(k, sizeof *base->output);
+    base->bytes = (n + k) * sizeof *base->floats;
+    aosa_status status = AOSA_OK;
+    if (!base->floats || !base->output)
+        status = ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", base->bytes);
+    if (status == AOSA_OK) {
+        store_clip(delta, clip, base);
+        status = run_dense(delta, clip, threads, poll, base);
+    }
+    if (status != AOSA_OK) {
+        ao_delta_base_destroy(&base);
+        return status;
+    }
+    *result = base;
+    return AOSA_OK;
+}
+
+void ao_delta_base_destroy(struct ao_delta_base **base)
+{
+    if (!*base)
+        return;
+    ao_free((*base)->floats);
+    ao_free((*base)->output);
+    ao_free(*base);
+    *base = NULL;
+}
+
+const float *ao_delta_base_output(const struct ao_delta_base *base)
+{
+    return base->output;
+}
+
+size_t ao_delta_base_bytes(const struct ao_delta_base *base)
+{
+    return base->bytes;
+}

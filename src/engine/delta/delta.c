@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/delta/internal.h"
+
+#include "core/alloc.h"
+
+aosa_status ao_delta_create(const struct ao_graph *graph, struct ao_delta **result)
+{
+    struct ao_delta *delta = ao_alloc(1, sizeof *delta);
+    if (!delta)
+        return ao_fail(AOSA_ERR_NOMEM, "delta walk: %zu bytes", sizeof *delta);
+    delta->graph = graph;
+    delta->kernels = ao_kernels();
+    ao_arena_init(&delta->arena, 0);
+    aosa_status status = ao_delta_plan(delta);
+    if (status != AOSA_OK) {
+        ao_delta_destroy(&delta);
+        return status;
+    }
+    *result = delta;
+    return AOSA_OK;
+}
+
+void ao_delta_destroy(struct ao_delta **delta)
+{
+    if (!*delta)
+        return;
+    ao_arena_fini(&(*delta)->arena);
+    ao_free(*delta);
+    *delta = NULL;
+}
+
+int64_t ao_delta_outputs(const struct ao_delta *delta)
+{
+    return ao_shape_count(&delta->graph->values[delta->graph->outputs[0]].shape);
+}
+
+size_t ao_delta_weight_bytes(const struct ao_delta *delta)
+{
+    return delta->arena.used_bytes;
+}
+
+int ao_delta_stages(const struct ao_delta *delta)
+{
+    return delta->n_steps + (delta->tail.n_nodes > 0);
+}
+
+struct ao_delta_stage ao_delta_stage(const struct ao_delta *delta,
+                                     const struct ao_delta_session *session, int stage)
+{
+    const bool tail = stage == delta->n_steps;
+    const struct ao_delta_step *step = &delta->steps[stage];
+    const struct ao_delta_stat *stat = &session->stats[stage];
+    return (struct ao_delta_stage){
+        .node = tail ? delta->graph->nodes[delta->tail.nodes[0]].name : step->node->name,
+        .what = tail ? "dense tail" : step->what,
+        .macs_dense = tail ? delta->tail.macs : step->macs,
+        .macs_done = stat->macs_done,
+        .macs_reached = stat->macs_reached,
+        .rows = stat->rows,
+        .seconds = stat->seconds,
+    };
+}
+
+const char *ao_delta_dense_from(const struct ao_delta *delta, const char **reason)
+{
+    if (delta->tail.n_nodes == 0)
+        return NULL;
+    *reason = delta->tail.reason;
+    return delta->graph->nodes[delta->tail.nodes[0]].name;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AO_ENGINE_DELTA_INTERNAL_H
+#define AO_ENGINE_DELTA_INTERNAL_H
+
+#include "engine/delta.h"
+#include "engine/plan.h"
+#include "kernels/kernels.h"
+#include "ops/op.h"
+
+/*
+ * A changed value is a list of rows: for each mask, in order, the positions where it differs from
+ * the base, ascending, and at each the C changes of its channels. A position is the linear index
+ * (t * H + y) * W + x. One row of zeros follows the last row, for taps that find no change.
+ */
+
+#define AO_NO_VALUE (-1)
+#define AO_NO_ROW UINT32_MAX
+
+/* A value as channels x positions. A tensor [1][C][T][H][W] has C channels at T*H*W positions;
+ * after pooling and flattening all elements are channels at one position. */
+struct ao_delta_extent {
+    int64_t C;
+    int64_t dims[3]; /* T, H, W */
+};
+
+struct ao_delta_value {
+    bool changed; /* depends on the clip and has a delta */
+    struct ao_delta_extent extent;
+    int32_t of;   /* value whose rows these are: its own index, or that of an alias's source */
+    int64_t keep; /* offset in the base's floats of [positions][C], or -1 */
+};
+
+enum ao_delta_rule {
+    AO_DELTA_CONV, /* also Gemm and MatMul: one position, taps along the channels */
+    AO_DELTA_RELU,
+    AO_DELTA_POINTWISE, /* f(y + d) - f(y) */
+    AO_DELTA_SCALE,     /* d * scale[c] */
+    AO_DELTA_ADD,
+    AO_DELTA_MULTIPLY, /* da (b + db) + a db */
+    AO_DELTA_CONCAT,
+    AO_DELTA_MAX_POOL,
+    AO_DELTA_AVERAGE, /* sum of d / count */
+    AO_DELTA_FLATTEN, /* [C][T][H][W] order at one position */
+};
+
+struct ao_delta_window {
+    int64_t kernel[3], stride[3], dilation[3], pad[3], pad_hi[3];
+};
+
+/* How a convolution's weights lie, and which floats one tap reads. */
+struct ao_delta_conv {
+    int64_t group;
+    int64_t in, out;     /* channels of one group */
+    bool along_x;        /* one tap is a row of kernel[2] pixels of a zero-padded dense buffer */
+    bool depthwise;      /* weights [taps][C] */
+    bool matrix;         /* Gemm: tap k reads channels [k * depth, (k + 1) * depth) */
+    int64_t taps, depth; /* of the weights as packed */
+    int64_t chunk;       /* taps of one panel that stay in the second-level cache */
+    float *weights;      /* [group][panels][taps][depth][AO_IGEMM_COLS] */
+    uint64_t *tap_key;   /* [taps] random, to tell sets of taps apart */
+};
+
+/* The same convolution through Winograd's tiles; see winograd.c. */
+struct ao_delta_winograd {
+    bool able;
+    size_t n[3];       /* components per axis, 4 or 1 */
+    size_t components; /* their product */
+    int64_t tiles[3];  /* extents of the grid of tiles */
+    float *weights;    /* [components][panels][in][AO_IGEMM_COLS] */
+};
+
+struct ao_delta_step {
+    enum ao_delta_rule rule;
+    const struct ao_node *node;
+    char what[32];
+    int n_in;
+    int32_t *in; /* value indices */
+    int32_t out;
+    struct ao_delta_window window; /* CONV, MAX_POOL, AVERAGE */
+    struct ao_delta_conv conv;
+    struct ao_delta_winograd winograd;
+    int32_t add;        /* CONV: value added to the result, or AO_NO_VALUE */
+    int32_t relu_of;    /* CONV: value whose base the fused ReLU reads, or AO_NO_VALUE */
+    float *scale;       /* SCALE: [C] */
+    bool count_padding; /* AVERAGE */
+    double macs;
+    bool dead; /* fused into another step */
+};
+
+/* The rest behind nodes without a rule, run on whole tensors in double. */
+struct ao_delta_tail {
+    int32_t *nodes; /* in order */
+    int n_nodes;
+    struct ao_view *views; /* [n_values]: constants widened; others have data NULL */
+    struct ao_span *spans; /* [n_values] places in a session's block */
+    size_t block_bytes, scratch_bytes;
+    double macs;
+    const char *reason;
+};
+
+struct ao_delta {
+    const struct ao_graph *graph;
+    struct ao_arena arena;
+    struct ao_delta_value *values; /* [n_values] */
+    struct ao_delta_step *steps;
+    int n_steps;
+    struct ao_delta_tail tail;
+    int32_t *kept; /* values whose base is kept, ascending */
+    int n_kept;
+    int64_t base_floats;
+    int64_t max_positions, max_channels;
+    const struct ao_kernels *kernels;
+    double macs;
+};
+
+struct ao_delta_base {
+    float *floats; /* [base_floats] */
+    float *output; /* [outputs] */
+    size_t bytes;
+};
+
+struct ao_delta_support {
+    size_t at;                          /* of the first position in session->positions */
+    uint32_t first[AO_DELTA_BATCH + 1]; /* offsets of each mask's positions */
+};
+
+struct ao_delta_stat {
+    double macs_done, macs_reached, rows, seconds;
+};
+
+/* Work space of one convolution block; see conv.c. */
+struct ao_delta_tiles {
+    size_t max_rows, max_taps;
+    uint32_t *at;       /* [rows][taps] source row of each output row and tap, or AO_NO_ROW */
+    uint32_t *order;    /* [rows + AO_IGEMM_ROWS] rows grouped by their set of taps */
+    uint64_t *key;      /* [rows] of that set */
+    uint32_t *group;    /* [rows] number of that set */
+    uint32_t *start;    /* [rows + 1] of each group in order */
+    uint64_t *slot_key; /* [slots] hash table from key to group */
+    uint32_t *slot_group;
+    size_t slots;       /* a power of two */
+    uint32_t *tile_at;  /* [tiles][taps][AO_IGEMM_ROWS], taps that find a change only */
+    uint32_t *tile_tap; /* [tiles][taps] */
+    uint32_t *n_taps;   /* [tiles] */
+    uint32_t *cursor;   /* [tiles] */
+    float *patch;       /* zero-padded dense change of one mask, for along_x */
+    size_t patch_floats;
+    int32_t *span; /* [T][H][2] changed columns of each row of the patch */
+};
+
+struct ao_delta_session {
+    const struct ao_delta *delta;
+    const struct ao_poll *poll;        /* NULL: nobody is asked */
+    int n;                             /* masks of this batch */
+    struct ao_delta_support *supports; /* [n_values], by root value */
+    uint32_t *positions;
+    size_t n_positions, cap_positions;
+    float *block; /* rows of all values alive */
+    size_t block_bytes;
+    struct ao_span *spans; /* [n_values] */
+    uint32_t *map;         /* [max_positions] row at each position, of one mask */
+    uint8_t *flags[3];     /* [ao_delta_most_flags], zeros between uses */
+    float *temp[2];        /* [max_channels] */
+    struct ao_delta_tiles tiles;
+    struct ao_delta_support *grids; /* [n_steps] Winograd tiles to work on; none: direct */
+    uint32_t *out_map;              /* [max_positions] as map, of the output */
+    float *components[2];           /* transformed inputs and products of a block of tiles */
+    size_t component_floats[2];
+    char *tail_block, *tail_scratch;
+    struct ao_view *tail_views;
+    struct ao_delta_stat *stats; /* [n_steps + 1], the last is the tail */
+    size_t bytes;
+};
+
+static inline int64_t ao_delta_positions(const struct ao_delta_extent *extent)
+{
+    return extent->dims[0] * extent->dims[1] * extent->dims[2];
+}
+
+/* plan.c, rules.c, fuse.c, pack.c, tail.c: making the walk. */
+aosa_status ao_delta_plan(struct ao_delta *delta);
+/* Tries to give the node a step or an alias. *done false, with *reason, when there is no rule. */
+aosa_status ao_delta_rule_for(struct ao_delta *delta, const struct ao_node *node, bool *done,
+                              const char **reason);
+aosa_status ao_delta_rule_linear(struct ao_delta *delta, const struct ao_node *node, bool *done,
+                                 const char **reason);
+aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node,
+                              enum ao_delta_rule rule, const struct ao_delta_extent *extent,
+                              struct ao_delta_step **step);
+void ao_delta_set(struct ao_delta *delta, int32_t value, const struct ao_delta_extent *extent,
+                  int32_t of);
+void ao_delta_keep(struct ao_delta *delta, int32_t value);
+/* The value's shape as channels x positions; false for other forms. */
+bool ao_delta_lift(const struct ao_shape *shape, struct ao_delta_extent *extent);
+void ao_delta_fuse(struct ao_delta *delta);
+aosa_status ao_delta_pack(struct ao_delta *delta, struct ao_delta_step *step);
+aosa_status ao_delta_tail_create(struct ao_delta *delta);
+aosa_status ao_delta_tail_run(const struct ao_delta *delta, const struct ao_delta_base *base,
+                              struct ao_delta_session *session, float *outputs);
+
+/* support.c: where values change. */
+size_t ao_delta_most_flags(const struct ao_delta *delta);
+aosa_status ao_delta_support_masks(struct ao_delta_session *session,
+                                   const struct ao_delta_mask *masks);
+aosa_status ao_delta_support_step(struct ao_delta_session *session,
+                                  const struct ao_delta_step *step);
+const struct ao_delta_support *ao_delta_support_of(const struct ao_delta_session *session,
+                                                   int32_t value);
+/* The same into any map. */
+void ao_delta_map_into(const struct ao_delta_session *session, int32_t value, int m, uint32_t *map);
+/* Appends the positions of n flags that are set as mask m's, and clears the flags. */
+aosa_status ao_delta_append(struct ao_delta_session *session, struct ao_delta_support *support,
+                            int m, uint8_t *flags, size_t n);
+
+/* Row of a value at positions asked for in ascending order, within one mask. */
+struct ao_delta_cursor {
+    const uint32_t *positions;
+    uint32_t next, end;
+};
+struct ao_delta_cursor ao_delta_cursor(const struct ao_delta_session *session, int32_t value,
+                                       int m);
+static inline uint32_t ao_delta_row_at(struct ao_delta_cursor *cursor, uint32_t position)
+{
+    while (cursor->next < cursor->end && cursor->positions[cursor->next] < position)
+        cursor->next++;
+    const bool found = cursor->next < cursor->end && cursor->positions[cursor->next] == position;
+    return found ? cursor->next : AO_NO_ROW;
+}
+
+static inline const uint32_t *ao_delta_positions_of(const struct ao_delta_session *session,
+                                                    const struct ao_delta_support *support)
+{
+    return session->positions + support->at;
+}
+/* session->map[p] = row of mask m at position p, or AO_NO_ROW. */
+void ao_delta_map(struct ao_delta_session *session, int32_t value, int m);
+
+/* Rows of a value in the session's block. */
+float *ao_delta_rows(const struct ao_delta_session *session, int32_t value);
+
+/* tiles.c: which taps of a block of rows find a change, and tiles of rows that share them. */
+aosa_status ao_delta_tiles_create(const struct ao_delta *delta, struct ao_delta_tiles *tiles,
+                                  size_t *bytes);
+void ao_delta_tiles_destroy(struct ao_delta_tiles *tiles);
+size_t ao_delta_block_rows(const struct ao_delta_conv *conv);
+/* Source rows of the taps of `n` output rows from row `first` of mask m on, into tiles->at from
+ * entry `entry` on; session->map, or the patch, is that of mask m. */
+void ao_delta_find_taps(struct ao_delta_session *session, const struct ao_delta_step *step,
+                        size_t first, size_t n, size_t entry);
+/* Orders n rows by their sets of taps and writes the tiles; `zero` is a source row of zeros.
+ * Answers the number of tiles. */
+size_t ao_delta_make_tiles(struct ao_delta_tiles *tiles, const struct ao_delta_conv *conv, size_t n,
+                           uint32_t zero);
+/* Mask m's change of the step's input as a dense picture with padded rows, for along_x. */
+void ao_delta_patch(struct ao_delta_session *session, const struct ao_delta_step *step, int m);
+void ao_delta_patch_clear(struct ao_delta_session *session, const struct ao_delta_step *step,
+                          int m);
+
+/* winograd.c */
+aosa_status ao_delta_winograd_pack(struct ao_delta *delta, struct ao_delta_step *step);
+aosa_status ao_delta_winograd_reserve(struct ao_delta_session *session);
+/* Lists the tiles of step i and decides whether they cost less than the direct way. */
+aosa_status ao_delta_winograd_choose(struct ao_delta_session *session, int i);
+void ao_delta_run_winograd(struct ao_delta_session *session, const struct ao_delta_base *base,
+                           int i, struct ao_delta_stat *stat);
+
+/* conv.c, pool.c, rows.c: the rules at work. */
+/* Residual and ReLU of a fused convolution on output rows [first, first + n). */
+void ao_delta_finish(struct ao_delta_session *session, const struct ao_delta_base *base,
+                     const struct ao_delta_step *step, size_t first, size_t n);
+void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_base *base,
+                       const struct ao_delta_step *step, struct ao_delta_stat *stat);
+void ao_delta_run_max_pool(struct ao_delta_session *session, const struct ao_delta_base *base,
+                           const struct ao_delta_step *step);
+void ao_delta_run_average(struct ao_delta_session *session, const struct ao_delta_step *step);
+void ao_delta_run_rows(struct ao_delta_session *session, const struct ao_delta_base *base,
+                       const struct ao_delta_step *step);
+
+#endif

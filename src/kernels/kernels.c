@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/kernels.h"
+
+#include "kernels/x86/x86.h"
+
+static const struct ao_kernels c_kernels = {
+#define AO_KERNEL(slot, parameters) .slot = ao_##slot##_c,
+#include "kernels/kernels.def"
+#undef AO_KERNEL
+};
+
+static enum ao_isa limit = AO_ISA_AVX2;
+
+enum ao_isa ao_kernels_isa(void)
+{
+#ifdef AO_HAVE_AVX2
+    if (limit >= AO_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return AO_ISA_AVX2;
+#endif
+    return AO_ISA_C;
+}
+
+const char *ao_isa_name(enum ao_isa isa)
+{
+    return isa == AO_ISA_AVX2 ? "avx2" : "c";
+}
+
+const struct ao_kernels *ao_kernels_of(enum ao_isa isa)
+{
+#ifdef AO_HAVE_AVX2
+    if (isa == AO_ISA_AVX2)
+        return &ao_kernels_avx2;
+#endif
+    (void)isa;
+    return &c_kernels;
+}
+
+const struct ao_kernels *ao_kernels(void)
+{
+    return ao_kernels_of(ao_kernels_isa());
+}
+
+void ao_kernels_limit(enum ao_isa isa)
+{
+    limit = isa;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/rng.h"
+#include "kernels/kernels.h"
+
+/*
+ * Every slot of every instruction set this processor has, against the C version: all small sizes,
+ * so all tails, with guard cells around what may be written. Selection and single additions must
+ * agree bit by bit. Sums of n products may differ by |a - b| <= 2 n eps sum |x_i w_i|: each of the
+ * two roundings (product, sum) that fused multiply-add saves is at most eps of a partial sum.
+ */
+
+#define GUARD 12345.0f
+#define MOST 40
+
+static struct ao_rng rng;
+static const struct ao_kernels *tested;
+static double worst; /* error over bound */
+
+static void randomise(float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (float)ao_rng_range(&rng, -2, 2);
+        if (ao_rng_below(&rng, 8) == 0)
+            values[i] = 0; /* ReLU turns here */
+    }
+}
+
+static void expect_bound(float a, float b, size_t terms, double magnitude)
+{
+    const double error = fabs((double)a - (double)b);
+    const double bound = 2 * (double)terms * (double)FLT_EPSILON * magnitude + 1e-30;
+    if (error / bound > worst)
+        worst = error / bound;
+    assert_true(error <= bound);
+}
+
+static void igemm_case(size_t n_taps, size_t depth, bool accumulate)
+{
+    enum { ROWS = 9, TAPS = 5, OUT_PITCH = 20 };
+    static float src[ROWS * MOST], w[TAPS * MOST * AO_IGEMM_COLS];
+    float want[8 * OUT_PITCH], got[8 * OUT_PITCH], start[8 * OUT_PITCH];
+    uint32_t at[TAPS * AO_IGEMM_ROWS], tap[TAPS];
+    const uint32_t row[AO_IGEMM_ROWS] = { 3, 0, 7, 1, 4, 6 };
+    randomise(src, ROWS * MOST);
+    randomise(w, TAPS * MOST * AO_IGEMM_COLS);
+    randomise(start, 8 * OUT_PITCH);
+    for (size_t r = 0; r < 8; r++)
+        for (size_t n = AO_IGEMM_COLS; n < OUT_PITCH; n++)
+            start[r * OUT_PITCH + n] = GUARD;
+    for (size_t i = 0; i < n_taps * AO_IGEMM_ROWS; i++)
+        at[i] = (uint32_t)ao_rng_below(&rng, ROWS);
+    for (size_t i = 0; i < n_taps; i++)
+        tap[i] = (uint32_t)(TAPS - 1 - i);
+    memcpy(want, start, sizeof start);
+    memcpy(got, start, sizeof start);
+    struct ao_igemm tile = { .src = src,
+                             .src_pitch = depth,
+                             .at = at,
+                             .tap = tap,
+                             .n_taps = n_taps,
+                             .depth = depth,
+                             .w = w,
+                             .dst = want,
+                             .dst_pitch = OUT_PITCH,
+                             .row = row,
+                             .accumulate = accumulate };
+    ao_igemm_c(&tile);
+    tile.dst = got;
+    tested->igemm(&tile);
+    /* 2 * 2 is the largest product, 2 the largest start. */
+    for (size_t i = 0; i < 8 * OUT_PITCH; i++)
+        expect_bound(want[i], got[i], i % OUT_PITCH < AO_IGEMM_COLS ? n_taps * depth + 1 : 0,
+                     4.0 * (double)(n_taps * depth) + 2);
+}
+
+static void check_igemm(void)
+{
+    for (size_t n_taps = 0; n_taps <= 5; n_taps++)
+        for (size_t depth = 1; depth <= MOST; depth++) {
+            igemm_case(n_taps, depth, false);
+            igemm_case(n_taps, depth, true);
+        }
+}
+
+static void check_depthwise(void)
+{
+    enum { ROWS = 7, TAPS = 4 };
+    float src[ROWS * MOST], w[TAPS * MOST], want[MOST + 1], got[MOST + 1];
+    for (size_t n_taps = 0; n_taps <= TAPS; n_taps++)
+        for (size_t channels = 1; channels <= MOST; channels++) {
+            uint32_t at[TAPS], tap[TAPS];
+            randomise(src, ROWS * MOST);
+            randomise(w, TAPS * MOST);
+            for (size_t k = 0; k < TAPS; k++) {
+                at[k] = (uint32_t)ao_rng_below(&rng, ROWS);
+                tap[k] = (uint32_t)ao_rng_below(&rng, TAPS);
+            }
+            want[channels] = got[channels] = GUARD;
+            struct ao_depthwise row = { .src = src,
+                                        .src_pitch = MOST,
+                                        .at = at,
+                                        .tap = tap,
+                                        .n_taps = n_taps,
+                                        .channels = channels,
+                                        .w = w,
+                                        .w_pitch = MOST,
+                                        .dst = want };
+            ao_depthwise_c(&row);
+            row.dst = got;
+            tested->depthwise(&row);
+            for (size_t c = 0; c < channels; c++)
+                expect_bound(want[c], got[c], n_taps, 4.0 * (double)n_taps);
+            assert_true(got[channels] == GUARD);
+        }
+}
+
+static void check_relu_delta(void)
+{
+    float y[MOST], want[MOST + 1], got[MOST + 1];
+    for (size_t n = 0; n <= MOST; n++) {
+        randomise(y, MOST);
+        randomise(want, MOST);
+        want[n] = GUARD;
+        memcpy(got, want, sizeof got);
+        float before[MOST];
+        memcpy(before, want, sizeof before);
+        ao_relu_delta_c(want, y, n);
+        tested->relu_delta(got, y, n);
+        for (size_t i = 0; i <= n; i++)
+            assert_true(want[i] == got[i]);
+        for (size_t i = 0; i < n; i++) /* and both are what they should be */
+            expect_bound(want[i], fmaxf(y[i] + before[i], 0) - fmaxf(y[i], 0), 1, 4);
+    }
+}
+
+static void check_add(void)
+{
+    float a[MOST], want[MOST + 1], got[MOST + 1];
+    for (size_t n = 0; n <= MOST; n++) {
+        randomise(a, MOST);
+        randomise(want, MOST);
+        want[n] = GUARD;
+        memcpy(got, want, sizeof got);
+        ao_add_c(want, a, n);
+        tested->add(got, a, n);
+        assert_memory_equal(want, got, (n + 1) * sizeof *got);
+    }
+}
+
+static void check_max_delta(void)
+{
+    float y[MOST], d[MOST], want[2][MOST + 1], got[2][MOST + 1];
+    for (size_t n = 0; n <= MOST; n++)
+        for (int changed = 0; changed < 2; changed++) {
+            randomise(y, MOST);
+            randomise(d, MOST);
+            randomise(want[0], MOST);
+            randomise(want[1], MOST);
+            want[0][n] = want[1][n] = GUARD;
+            memcpy(got, want, sizeof got);
+            ao_max_delta_c(want[0], want[1], y, changed ? d : NULL, n);
+            tested->max_delta(got[0], got[1], y, changed ? d : NULL, n);
+            for (size_t i = 0; i <= n; i++)
+                assert_true(want[0][i] == got[0][i] && want[1][i] == got[1][i]);
+        }
+}
+
+/* Transforms are additions in a fixed order: bit by bit. */
+static void winograd_case(const size_t *n, size_t channels, bool out)
+{
+    enum { ROWS = 64, PITCH = MOST + 3 };
+    static float src[ROWS * PITCH], want[ROWS * PITCH], got[ROWS * PITCH];
+    uint32_t at[AO_WINOGRAD_MOST];
+    randomise(src, ROWS * PITCH);
+    for (size_t i = 0; i < ROWS * PITCH; i++)
+        want[i] = got[i] = GUARD;
+    for (size_t i = 0; i < AO_WINOGRAD_MOST; i++)
+        at[i] = out ? (uint32_t)(i % 3 == 1 ? UINT32_MAX : i) : (uint32_t)ao_rng_below(&rng, ROWS);
+    struct ao_winograd tile = { .n = { n[0], n[1], n[2] },
+                                .src = src,
+                                .src_pitch = PITCH,
+                                .at = at,
+                                .dst = want,
+                                .dst_pitch = PITCH,
+                                .channels = channels };
+    (out ? ao_winograd_out_c : ao_winograd_in_c)(&tile);
+    tile.dst = got;
+    (out ? tested->winograd_out : tested->winograd_in)(&tile);
+    assert_memory_equal(want, got, sizeof want);
+}
+
+static void winograd_cases(bool out)
+{
+    for (size_t form = 1; form < 8; form++)
+        for (size_t channels = 1; channels <= MOST; channels++) {
+            const size_t n[3] = { form & 1 ? 4 : 1, form & 2 ? 4 : 1, form & 4 ? 4 : 1 };
+            winograd_case(n, channels, out);
+        }
+}
+
+static void check_winograd_in(void)
+{
+    winograd_cases(false);
+}
+
+static void check_winograd_out(void)
+{
+    winograd_cases(true);
+}
+
+static void every_kernel_agrees_with_its_c_version(void **state)
+{
+    (void)state;
+    for (int isa = AO_ISA_C; isa <= (int)ao_kernels_isa(); isa++) {
+        tested = ao_kernels_of((enum ao_isa)isa);
+        ao_rng_init(&rng, 7);
+        worst = 0;
+#define AO_KERNEL(slot, parameters) check_##slot();
+#include "kernels/kernels.def"
+#undef AO_KERNEL
+        printf("%s: worst error %.3g of its bound\n", ao_isa_name((enum ao_isa)isa), worst);
+    }
+}
+
+static void the_choice_can_be_lowered(void **state)
+{
+    (void)state;
+    const enum ao_isa best = ao_kernels_isa();
+    ao_kernels_limit(AO_ISA_C);
+    assert_int_equal(ao_kernels_isa(), AO_ISA_C);
+    assert_ptr_equal(ao_kernels(), ao_kernels_of(AO_ISA_C));
+    ao_kernels_limit(best);
+    assert_int_equal(ao_kernels_isa(), best);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kernel_agrees_with_its_c_version),
+        cmocka_unit_test(the_choice_can_be_lowered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
