@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* madvise */
 #include "core/file.h"
 
 #include <errno.h>
@@ -53,6 +54,12 @@ aosa_status ao_file_open(struct ao_file *file, const char *path)
     file->bytes = bytes;
     file->size = (size_t)info.st_size;
     return AOSA_OK;
+}
+
+void ao_file_release(const struct ao_file *file)
+{
+    if (file->bytes)
+        madvise((void *)(uintptr_t)file->bytes, file->size, MADV_DONTNEED);
 }
 
 void ao_file_close(struct ao_file *file)

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "attribution/heat_map.h"
-#include "attribution/occlusion.h"
 #include "core/alloc.h"
 #include "explain/targets.h"
 
@@ -34,24 +33,15 @@ aosa_status ao_clip_fits(const struct aosa_clip *clip, const struct aosa_model *
 
 static aosa_status run_masks(aosa_explanation *e, const struct ao_progress *progress)
 {
-    const struct ao_scorer_options options = {
-        .backend = (enum ao_backend)e->settings->run.backend,
-        .threads = e->settings->run.threads,
-        .batch = e->settings->run.batch,
-    };
-    struct ao_scorer *scorer = NULL;
+    const struct ao_occluder_options options = ao_settings_occluder(e->settings);
     struct ao_fill fill;
     double since = ao_now();
+    AO_TRY(ao_occluder_create(e->model, &options, &e->occluder));
     AO_TRY(ao_fill_create(e->settings->explain.fill, e->clip, &fill));
-    aosa_status status = ao_scorer_create(e->model, &options, &scorer);
     lap(e->seconds, AO_STAGE_PREPARE, &since);
-    if (status == AOSA_OK) {
-        e->batch = ao_scorer_batch(scorer);
-        e->memory = ao_scorer_memory(scorer);
-        status = ao_occlusion_outputs(scorer, e->clip, e->masks, &fill, progress, e->outputs);
-        lap(e->seconds, AO_STAGE_FORWARD, &since);
-    }
-    ao_scorer_destroy(&scorer);
+    const aosa_status status =
+        ao_occluder_run(e->occluder, e->clip, e->masks, &fill, progress, e->outputs);
+    lap(e->seconds, AO_STAGE_FORWARD, &since);
     ao_fill_fini(&fill);
     return status;
 }
@@ -168,6 +158,7 @@ void aosa_explanation_destroy(aosa_explanation **explanation)
     }
     ao_free(e->targets);
     ao_free(e->outputs);
+    ao_occluder_destroy(&e->occluder);
     ao_flow_field_destroy(&e->flow);
     ao_mask_set_destroy(&e->masks);
     aosa_settings_destroy(&e->settings);

@@ -3,6 +3,7 @@
 #define AO_EXPLAIN_EXPLANATION_H
 
 #include "aosa/explain.h"
+#include "attribution/occluder.h"
 #include "attribution/score.h"
 #include "data/clip.h"
 #include "data/flow_field.h"
@@ -39,8 +40,7 @@ struct aosa_explanation {
     float *outputs; /* [1 + M][classes]: the clip, then every mask */
     struct ao_target_result *targets;
     int n_targets;
-    int batch;
-    struct ao_program_memory memory;
+    struct ao_occluder *occluder; /* kept for what it cost */
     double seconds[AO_STAGES];
 };
 

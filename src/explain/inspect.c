@@ -7,7 +7,6 @@
 #include "explain/page.h"
 #include "explain/report.h"
 #include "model/card.h"
-#include "model/scorer.h"
 #include "ops/op.h"
 
 /* The page is made from the JSON object, so that both say the same. */
@@ -62,27 +61,24 @@ static json_t *traced_json(const struct ao_passes_report *r)
     return list;
 }
 
-/* Memory of a scorer, or the reason why there is none, in `object`. */
-static void add_memory(json_t *object, const struct aosa_model *model,
+/* Which engine will explain and what it holds, or the reason why none can, in `object`. */
+static void add_engine(json_t *object, const struct aosa_model *model,
                        const aosa_settings *settings)
 {
-    const struct ao_scorer_options options = {
-        .backend = (enum ao_backend)settings->run.backend,
-        .threads = 1,
-        .batch = settings->run.batch,
-    };
-    struct ao_scorer *scorer;
-    if (ao_scorer_create(model, &options, &scorer) != AOSA_OK) {
+    const struct ao_occluder_options options = ao_settings_occluder(settings);
+    struct ao_occluder *occluder;
+    if (ao_occluder_create(model, &options, &occluder) != AOSA_OK) {
         json_object_set_new(object, "not_explainable", ao_json_text(aosa_error_message()));
         return;
     }
-    const struct ao_program_memory m = ao_scorer_memory(scorer);
-    json_object_set_new(object, "memory",
-                        json_pack("{s:I, s:I, s:I, s:i}", "weight_bytes",
-                                  (json_int_t)m.weight_bytes, "activation_bytes_per_thread",
-                                  (json_int_t)m.activation_bytes, "scratch_bytes_per_thread",
-                                  (json_int_t)m.scratch_bytes, "batch", ao_scorer_batch(scorer)));
-    ao_scorer_destroy(&scorer);
+    const struct ao_occluder_cost cost = ao_occluder_cost(occluder);
+    json_object_set_new(object, "engine",
+                        json_pack("{s:s, s:o, s:i, s:I, s:I, s:o}", "name", cost.engine,
+                                  "why_dense", ao_json_text(cost.why), "batch", cost.batch,
+                                  "weight_bytes", (json_int_t)cost.weight_bytes, "bytes_per_thread",
+                                  (json_int_t)cost.thread_bytes, "stages",
+                                  ao_report_stages(occluder)));
+    ao_occluder_destroy(&occluder);
 }
 
 static json_t *model_json(const struct aosa_model *model, const aosa_settings *settings)
@@ -97,7 +93,7 @@ static json_t *model_json(const struct aosa_model *model, const aosa_settings *s
         "card", model->card != NULL, "labels", model->labels != NULL, "batchable",
         (int)graph->batchable, "not_batchable", graph->not_batchable);
     if (object)
-        add_memory(object, model, settings);
+        add_engine(object, model, settings);
     return object;
 }
 
@@ -152,7 +148,7 @@ static void page_model(struct ao_page *page, const json_t *object)
 {
     const json_t *model = json_object_get(object, "model");
     const json_t *passes = json_object_get(object, "passes");
-    const json_t *memory = json_object_get(object, "memory");
+    const json_t *engine = json_object_get(object, "engine");
     const bool softmax = json_is_true(json_object_get(model, "ends_in_softmax"));
     ao_page_add(page, "model      %s\n           sha256 %s\n           opset %.0f, made by %s\n",
                 text_of(model, "path"), text_of(model, "sha256"), number_of(model, "opset"),
@@ -165,14 +161,14 @@ static void page_model(struct ao_page *page, const json_t *object)
                 number_of(passes, "nodes_before"), number_of(passes, "nodes_after"));
     page_operators(page, json_object_get(object, "operators"));
     ao_page_add(page, "work       %.3f GMAC a clip\n", number_of(model, "gmacs"));
-    if (memory)
-        ao_page_add(page, "memory     %.1f MB weights, %.1f MB for each thread (batches of %.0f)\n",
-                    1e-6 * number_of(memory, "weight_bytes"),
-                    1e-6 * (number_of(memory, "activation_bytes_per_thread") +
-                            number_of(memory, "scratch_bytes_per_thread")),
-                    number_of(memory, "batch"));
-    else
+    if (engine) {
+        const char *why = text_of(engine, "why_dense");
+        ao_page_add(page, "engine     %s%s%s, batches of %.0f masks\n", text_of(engine, "name"),
+                    *why ? ": " : "", why, number_of(engine, "batch"));
+        ao_page_add(page, "memory     %.1f MB weights\n", 1e-6 * number_of(engine, "weight_bytes"));
+    } else {
         ao_page_add(page, "explain    not possible: %s\n", text_of(object, "not_explainable"));
+    }
     if (*text_of(object, "not_batchable"))
         ao_page_add(page, "batch      one clip at a time: %s\n", text_of(object, "not_batchable"));
     ao_page_add(page, "card       %s\nlabels     %s\n",

@@ -118,19 +118,34 @@ static json_t *report_target(const aosa_explanation *e, const struct ao_target_r
     return object;
 }
 
+json_t *ao_report_stages(const struct ao_occluder *occluder)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < ao_occluder_stages(occluder); i++) {
+        const struct ao_delta_stage s = ao_occluder_stage(occluder, i);
+        json_array_append_new(list, json_pack("{s:o, s:s, s:f, s:f}", "node", ao_json_text(s.node),
+                                              "what", s.what, "gmacs", 1e-9 * s.macs_done,
+                                              "thread_seconds", s.seconds));
+    }
+    return list;
+}
+
 static json_t *report_cost(const aosa_explanation *e)
 {
+    const struct ao_occluder_cost cost = ao_occluder_cost(e->occluder);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "forwards",
-                     1 + e->masks->M, "batch", e->batch, "threads", e->settings->run.threads,
-                     "seconds_flow", e->seconds[AO_STAGE_FLOW], "seconds_masks",
-                     e->seconds[AO_STAGE_MASKS], "seconds_prepare", e->seconds[AO_STAGE_PREPARE],
-                     "seconds_forward", e->seconds[AO_STAGE_FORWARD], "seconds_map",
-                     e->seconds[AO_STAGE_MAP], "weight_bytes", (json_int_t)e->memory.weight_bytes,
-                     "activation_bytes_per_thread", (json_int_t)e->memory.activation_bytes,
-                     "scratch_bytes_per_thread", (json_int_t)e->memory.scratch_bytes,
-                     "peak_memory_bytes", (json_int_t)usage.ru_maxrss * 1024);
+    return json_pack(
+        "{s:s, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o}",
+        "engine", cost.engine, "why_dense", ao_json_text(cost.why), "forwards", 1 + e->masks->M,
+        "batch", cost.batch, "threads", e->settings->run.threads, "gmacs_dense",
+        1e-9 * cost.macs_dense, "gmacs_done", 1e-9 * cost.macs_done, "seconds_flow",
+        e->seconds[AO_STAGE_FLOW], "seconds_masks", e->seconds[AO_STAGE_MASKS], "seconds_prepare",
+        e->seconds[AO_STAGE_PREPARE], "seconds_forward", e->seconds[AO_STAGE_FORWARD],
+        "seconds_map", e->seconds[AO_STAGE_MAP], "weight_bytes", (json_int_t)cost.weight_bytes,
+        "base_bytes", (json_int_t)cost.base_bytes, "bytes_per_thread",
+        (json_int_t)cost.thread_bytes, "peak_memory_bytes", (json_int_t)usage.ru_maxrss * 1024,
+        "stages", ao_report_stages(e->occluder));
 }
 
 json_t *ao_report_explanation(const aosa_explanation *e)

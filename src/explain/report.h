@@ -27,6 +27,9 @@ json_t *ao_report_model(const struct aosa_model *model);
 /* Versions of this library and those underneath, and the instruction set. */
 json_t *ao_report_build(enum ao_backend backend);
 
+/* Stages of the delta walk with their work and time; empty for the dense engine. */
+json_t *ao_report_stages(const struct ao_occluder *occluder);
+
 /* json_dumps into memory of ours; steals `value`. AOSA_ERR_NOMEM, also when value is NULL. */
 aosa_status ao_report_text(json_t *value, char **text);
 

@@ -39,10 +39,12 @@ static const struct ao_option explain_options[] = {
 static const struct ao_option run_options[] = {
     { "threads", 't', AO_OPTION_INT, offsetof(struct ao_run_options, threads), "0", 0, 1024, NULL,
       "N", "threads, 0 for every processor this process may use" },
+    AO_OPT_CHOICE(ao_run_options, engine, "engine", "auto", AO_ENGINE_CHOICES,
+                  "delta computes only what a mask changes, dense the whole network"),
     AO_OPT_CHOICE(ao_run_options, backend, "backend", "onednn", AO_BACKEND_CHOICES,
-                  "what computes the network"),
-    AO_OPT_INT(ao_run_options, batch, "batch", "0", 0, 1024, "N",
-               "occluded clips per forward, 0 chooses"),
+                  "what computes the whole network"),
+    AO_OPT_INT(ao_run_options, batch, "batch", "1", 1, 1024, "N",
+               "dense: occluded clips per forward; more gain little and take memory"),
     AO_OPT_TEXT(ao_run_options, labels, "labels", NULL, "FILE", "class names, one a line"),
     AO_OPT_INT(ao_run_options, frame_height, "frame-height", "0", 0, 8192, "PIXELS",
                "height, for a model that leaves it free"),
@@ -205,6 +207,16 @@ aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **r
         copy->run.threads = ao_default_threads();
     *resolved = copy;
     return AOSA_OK;
+}
+
+struct ao_occluder_options ao_settings_occluder(const aosa_settings *settings)
+{
+    return (struct ao_occluder_options){
+        .engine = (enum ao_engine)settings->run.engine,
+        .backend = (enum ao_backend)settings->run.backend,
+        .threads = settings->run.threads,
+        .batch = settings->run.batch,
+    };
 }
 
 static json_t *value_json(const struct ao_option *row, const void *object)

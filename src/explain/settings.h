@@ -3,6 +3,7 @@
 #define AO_EXPLAIN_SETTINGS_H
 
 #include "aosa/settings.h"
+#include "attribution/occluder.h"
 #include "core/json.h"
 #include "core/options.h"
 #include "flow/flow.h"
@@ -24,8 +25,9 @@ enum ao_compat { AO_COMPAT_NONE, AO_COMPAT_OFFICIAL };
 /* With what it is computed. */
 struct ao_run_options {
     int threads; /* 0: as many as the process may use */
+    int engine;  /* enum ao_engine */
     int backend; /* index in AO_BACKEND_CHOICES, which is enum ao_backend */
-    int batch;   /* clips per forward, 0 chooses */
+    int batch;   /* clips per forward of the dense engine */
     char *labels;
     int frame_height, frame_width; /* of free axes of the model, 0: not given */
     bool allow_nonfinite;
@@ -59,6 +61,9 @@ aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **r
 
 /* What opening a model takes from the settings. */
 struct ao_model_options ao_settings_model_options(const aosa_settings *settings);
+
+/* What computes the occluded clips. */
+struct ao_occluder_options ao_settings_occluder(const aosa_settings *settings);
 
 /* Every option and its value as one JSON object, or NULL without memory. */
 json_t *ao_settings_json(const aosa_settings *settings);

@@ -2,24 +2,17 @@
 #include "model/scorer.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 #include "core/alloc.h"
 #include "core/parallel.h"
-
-/* One thread's way to learn that the run should stop. */
-struct watch {
-    struct run *run; /* NULL between runs */
-    bool reports;    /* the calling thread: the callback is its */
-};
 
 struct ao_scorer {
     const struct aosa_model *model;
     struct ao_program *program;
     struct ao_session **sessions; /* [threads] */
     int64_t *held;                /* [threads][batch] variant in each input slot, -1: none yet */
-    struct watch *watches;        /* [threads] */
-    struct ao_poll *polls;        /* [threads], of the watches */
+    struct ao_watcher *watchers;  /* [threads] */
+    struct ao_poll *polls;        /* [threads], of the watchers */
     int threads, batch;
 };
 
@@ -29,85 +22,23 @@ struct run {
     int64_t n;
     ao_variant_fn write;
     const void *context;
-    const struct ao_progress *progress;
     float *outputs;
-    atomic_size_t done;
-    atomic_bool stopped;
+    struct ao_watch watch;
 };
-
-aosa_status ao_progress_report(const struct ao_progress *progress, size_t done, size_t total)
-{
-    if (progress && progress->fn && !progress->fn(progress->user, progress->stage, done, total))
-        return ao_fail(AOSA_ERR_CANCELLED, "stopped after %zu of %zu %s", done, total,
-                       progress->stage);
-    return AOSA_OK;
-}
-
-/* Bytes of every value that depends on the clip, once each: "a clip's activations". */
-static size_t clip_activation_bytes(const struct ao_graph *graph)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < graph->n_values; i++)
-        if (graph->values[i].batched)
-            bytes += (size_t)ao_shape_count(&graph->values[i].shape) *
-                     ao_dtype_size(graph->values[i].dtype);
-    return bytes;
-}
-
-static aosa_status create_program(const struct aosa_model *model,
-                                  const struct ao_scorer_options *options, int batch,
-                                  struct ao_program **program)
-{
-    const struct ao_program_options wanted = {
-        .backend = options->backend,
-        .batch = batch,
-        .inner_threads = 1,
-    };
-    return ao_program_create(ao_model_graph(model), &wanted, program);
-}
-
-/* The largest power of two of clips whose packed activations fit in two clips' unpacked ones. */
-static aosa_status choose_program(const struct aosa_model *model,
-                                  const struct ao_scorer_options *options, int *batch,
-                                  struct ao_program **program)
-{
-    const struct ao_graph *graph = ao_model_graph(model);
-    *batch = !graph->batchable ? 1 : options->batch ? options->batch : AO_SCORER_MAX_BATCH;
-    const size_t allowed = 2 * clip_activation_bytes(graph);
-    for (;; *batch /= 2) {
-        AO_TRY(create_program(model, options, *batch, program));
-        const struct ao_program_memory memory = ao_program_memory(*program);
-        if (options->batch || *batch == 1 ||
-            memory.activation_bytes + memory.scratch_bytes <= allowed)
-            return AOSA_OK;
-        ao_program_destroy(program);
-    }
-}
-
-/* The callback belongs to the calling thread, which is thread 0 of the loop; others see its word.
- */
-static bool go_on(void *user)
-{
-    const struct watch *watch = user;
-    struct run *run = watch->run;
-    if (watch->reports &&
-        ao_progress_report(run->progress, atomic_load(&run->done), (size_t)run->n) != AOSA_OK)
-        atomic_store(&run->stopped, true);
-    return !atomic_load(&run->stopped);
-}
 
 static aosa_status create_sessions(struct ao_scorer *scorer)
 {
     const size_t slots = (size_t)scorer->threads * (size_t)scorer->batch;
     scorer->sessions = ao_alloc((size_t)scorer->threads, sizeof *scorer->sessions);
     scorer->held = ao_alloc(slots, sizeof *scorer->held);
-    scorer->watches = ao_alloc((size_t)scorer->threads, sizeof *scorer->watches);
+    scorer->watchers = ao_alloc((size_t)scorer->threads, sizeof *scorer->watchers);
     scorer->polls = ao_alloc((size_t)scorer->threads, sizeof *scorer->polls);
-    if (!scorer->sessions || !scorer->held || !scorer->watches || !scorer->polls)
+    if (!scorer->sessions || !scorer->held || !scorer->watchers || !scorer->polls)
         return ao_fail(AOSA_ERR_NOMEM, "scorer: no memory for %d threads", scorer->threads);
     for (int i = 0; i < scorer->threads; i++) {
-        scorer->watches[i].reports = i == 0;
-        scorer->polls[i] = (struct ao_poll){ .go_on = go_on, .user = &scorer->watches[i] };
+        scorer->watchers[i].reports = i == 0;
+        scorer->polls[i] =
+            (struct ao_poll){ .go_on = ao_watcher_goes_on, .user = &scorer->watchers[i] };
         AO_TRY(ao_session_create(scorer->program, &scorer->sessions[i]));
         ao_session_set_poll(scorer->sessions[i], &scorer->polls[i]);
     }
@@ -123,7 +54,14 @@ aosa_status ao_scorer_create(const struct aosa_model *model,
         return ao_fail(AOSA_ERR_NOMEM, "scorer: no memory");
     s->model = model;
     s->threads = options->threads;
-    aosa_status status = choose_program(model, options, &s->batch, &s->program);
+    s->batch = ao_model_graph(model)->batchable ? options->batch : 1;
+    const struct ao_program_options program = {
+        .backend = options->backend,
+        .batch = s->batch,
+        .inner_threads = 1,
+    };
+    aosa_status status = ao_program_create(ao_model_graph(model), &program, &s->program);
+    ao_onnx_release(model->onnx); /* the backend has its own weights now */
     if (status == AOSA_OK)
         status = create_sessions(s);
     if (status != AOSA_OK) {
@@ -143,7 +81,7 @@ void ao_scorer_destroy(struct ao_scorer **scorer)
         ao_session_destroy(&s->sessions[i]);
     ao_free(s->sessions);
     ao_free(s->held);
-    ao_free(s->watches);
+    ao_free(s->watchers);
     ao_free(s->polls);
     ao_program_destroy(&s->program);
     ao_free(s);
@@ -209,7 +147,7 @@ static aosa_status run_batch(void *context, int64_t item, int thread)
     }
     AO_TRY(ao_session_run(session));
     AO_TRY(read_batch(run, session, first, count));
-    atomic_fetch_add(&run->done, (size_t)count);
+    atomic_fetch_add(&run->watch.done, (size_t)count);
     return AOSA_OK;
 }
 
@@ -221,13 +159,13 @@ aosa_status ao_scorer_run(struct ao_scorer *scorer, int64_t n, ao_variant_fn wri
         .n = n,
         .write = write,
         .context = context,
-        .progress = progress,
         .outputs = outputs,
+        .watch = { .progress = progress, .total = (size_t)n },
     };
     for (size_t i = 0; i < (size_t)scorer->threads * (size_t)scorer->batch; i++)
         scorer->held[i] = -1;
     for (int i = 0; i < scorer->threads; i++)
-        scorer->watches[i].run = &run;
+        scorer->watchers[i].watch = &run.watch;
     const int64_t batches = (n + scorer->batch - 1) / scorer->batch;
     AO_TRY(ao_parallel_for(scorer->threads, batches, run_batch, &run));
     return ao_progress_report(progress, (size_t)n, (size_t)n);

@@ -2,9 +2,9 @@
 #ifndef AO_MODEL_SCORER_H
 #define AO_MODEL_SCORER_H
 
-#include "aosa/base.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "model/progress.h"
 
 /*
  * Class outputs of many variants of one clip: batches of fixed composition, one batch per thread.
@@ -14,17 +14,15 @@
 struct ao_scorer_options {
     enum ao_backend backend;
     int threads; /* >= 1 */
-    int batch;   /* clips per run, 0 chooses */
+    int batch;   /* clips per run, >= 1; 1 where the network cannot batch */
 };
 
 struct ao_scorer;
 
 /*
- * Borrows the model. With batch 0 the largest batch up to AO_SCORER_MAX_BATCH is chosen whose
- * activations stay below two clips' worth of every value of the network (the memory promise of
- * doc/architecture.md). AOSA_ERR_UNSUPPORTED, AOSA_ERR_NOMEM, AOSA_ERR_SHAPE.
+ * Borrows the model. Batches larger than 1 gain nothing on oneDNN (R3D-18 and R3D-50, AVX2: at most
+ * 1 %) and cost memory. AOSA_ERR_UNSUPPORTED, AOSA_ERR_NOMEM.
  */
-#define AO_SCORER_MAX_BATCH 8
 aosa_status ao_scorer_create(const struct aosa_model *model,
                              const struct ao_scorer_options *options, struct ao_scorer **scorer);
 void ao_scorer_destroy(struct ao_scorer **scorer);
@@ -37,12 +35,6 @@ void ao_scorer_destroy(struct ao_scorer **scorer);
 typedef void (*ao_variant_fn)(const void *context, const struct ao_view *clip, int64_t item,
                               int64_t previous);
 
-struct ao_progress {
-    aosa_progress_fn fn; /* may be NULL */
-    void *user;
-    const char *stage;
-};
-
 /*
  * outputs[item][k] for n items: the network's class outputs, extra axes (such as the time axis of
  * I3D) averaged. Caller's buffer, float [n][classes]. AOSA_ERR_NUMERIC on a NaN or infinity,
@@ -53,8 +45,5 @@ aosa_status ao_scorer_run(struct ao_scorer *scorer, int64_t n, ao_variant_fn wri
 
 int ao_scorer_batch(const struct ao_scorer *scorer);
 struct ao_program_memory ao_scorer_memory(const struct ao_scorer *scorer);
-
-/* Answers AOSA_ERR_CANCELLED when the callback asks to stop. */
-aosa_status ao_progress_report(const struct ao_progress *progress, size_t done, size_t total);
 
 #endif

@@ -129,6 +129,7 @@ aosa_status ao_onnx_open(const char *path, const struct ao_onnx_options *options
     status = import_bytes(made, folder, options, made->file.bytes, made->file.size);
     if (folder >= 0)
         close(folder);
+    ao_onnx_release(made); /* hashed, checked and, where unaligned, copied: untouched from here */
     return finish(made, path, status, model);
 }
 
@@ -154,6 +155,13 @@ void ao_onnx_close(struct ao_onnx_model **model)
     ao_file_close(&closing->file);
     ao_free(closing);
     *model = NULL;
+}
+
+void ao_onnx_release(const struct ao_onnx_model *model)
+{
+    ao_file_release(&model->file);
+    for (size_t i = 0; i < model->n_externals; i++)
+        ao_file_release(&model->externals[i].file);
 }
 
 const char *ao_onnx_property(const struct ao_onnx_model *model, const char *key)

@@ -80,6 +80,9 @@ aosa_status ao_onnx_read(const void *bytes, size_t size, const char *name,
 /* Accepts NULL. */
 void ao_onnx_close(struct ao_onnx_model **model);
 
+/* Gives the mapped files' pages back (ao_file_release); constants stay valid. Thread class: any. */
+void ao_onnx_release(const struct ao_onnx_model *model);
+
 /* Value of a metadata property or NULL. */
 const char *ao_onnx_property(const struct ao_onnx_model *model, const char *key);
 

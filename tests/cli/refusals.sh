@@ -112,9 +112,12 @@ explain 2 "--stack" "$clip" --mask cuboid --stack flow_vec_corr --partners 2
 explain 2 "--fill" "$clip" --fill pink
 explain 2 "--score" "$clip" --score luck
 explain 2 "--backend" "$clip" --backend cuda
+explain 2 "--engine delta" "$clip" --engine delta --backend reference
 explain 2 "--preset" "$clip" --preset mine
 explain 2 "--std" "$clip" --std 0,1,1
 explain 2 "--mean" "$clip" --mean 1,2
+explain 1 "not a finite number" "$clip" --fill 1e38
+explain 1 "not a finite number" "$clip" --fill 1e38 --engine dense --stride 56
 explain 2 "--flow" "$clip" --flow nonsense
 explain 2 "--save" "$clip" --save everything
 explain 2 "--threads" "$clip" --threads many

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attribution/delta_occlusion.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/parallel.h"
+
+/* Boxes and output rows of one batch; one for each thread. */
+struct desk {
+    struct ao_delta_mask masks[AO_DELTA_BATCH];
+    int32_t *first;       /* [AO_DELTA_BATCH][T+1] */
+    struct ao_box *boxes; /* [AO_DELTA_BATCH][T][most boxes] */
+    float *rows;          /* [AO_DELTA_BATCH][outputs] */
+    struct ao_watcher watcher;
+    struct ao_poll poll;
+};
+
+struct walk {
+    struct ao_delta_team *team;
+    const struct ao_delta_base *base;
+    const struct aosa_mask_set *masks;
+    const struct ao_delta_fill *fill;
+    struct desk *desks; /* [threads] */
+    int max_boxes;
+    float *outputs;
+    struct ao_watch watch;
+};
+
+/* Averages the values of every class of one row; refuses what is no number. */
+static aosa_status read_row(const struct aosa_model *model, const float *row, int64_t variant,
+                            float *classes)
+{
+    for (int c = 0; c < model->classes; c++) {
+        double sum = 0;
+        for (int i = 0; i < model->per_class; i++)
+            sum += (double)row[(size_t)c * (size_t)model->per_class + (size_t)i];
+        classes[c] = (float)(sum / model->per_class);
+        if (!isfinite(classes[c]))
+            return ao_fail(AOSA_ERR_NUMERIC,
+                           "%s: output %d of variant %lld of the clip is %g, not a finite number; "
+                           "check the model's weights",
+                           model->path, c, (long long)variant, (double)classes[c]);
+    }
+    return AOSA_OK;
+}
+
+static void list_boxes(const struct walk *walk, struct desk *desk, int slot, int m)
+{
+    const int T = walk->masks->T;
+    int32_t *first = desk->first + (size_t)slot * (size_t)(T + 1);
+    struct ao_box *boxes = desk->boxes + (size_t)slot * (size_t)T * (size_t)walk->max_boxes;
+    first[0] = 0;
+    for (int t = 0; t < T; t++)
+        first[t + 1] = first[t] + ao_mask_boxes(walk->masks, m, t, boxes + first[t]);
+    desk->masks[slot] = (struct ao_delta_mask){ .boxes = boxes, .first = first };
+}
+
+static aosa_status run_batch(void *context, int64_t item, int thread)
+{
+    struct walk *walk = context;
+    struct ao_delta_team *team = walk->team;
+    struct desk *desk = &walk->desks[thread];
+    const int start = (int)item * AO_DELTA_BATCH;
+    const int left = walk->masks->M - start;
+    const int n = left < AO_DELTA_BATCH ? left : AO_DELTA_BATCH;
+    const size_t width = (size_t)ao_delta_outputs(team->delta);
+
+    for (int i = 0; i < n; i++)
+        list_boxes(walk, desk, i, start + i);
+    AO_TRY(ao_delta_run(team->delta, walk->base, team->sessions[thread], desk->masks, n, walk->fill,
+                        desk->rows));
+    for (int i = 0; i < n; i++) {
+        const int64_t variant = 1 + start + i;
+        AO_TRY(read_row(team->model, desk->rows + (size_t)i * width, variant,
+                        walk->outputs + (size_t)variant * (size_t)team->model->classes));
+    }
+    atomic_fetch_add(&walk->watch.done, (size_t)n);
+    return AOSA_OK;
+}
+
+static void destroy_desks(const struct ao_delta_team *team, struct desk *desks)
+{
+    for (int i = 0; desks && i < team->threads; i++) {
+        ao_delta_session_set_poll(team->sessions[i], NULL);
+        ao_free(desks[i].first);
+        ao_free(desks[i].boxes);
+        ao_free(desks[i].rows);
+    }
+    ao_free(desks);
+}
+
+static aosa_status create_desks(struct walk *walk)
+{
+    const struct ao_delta_team *team = walk->team;
+    const size_t T = (size_t)walk->masks->T;
+    walk->desks = ao_alloc((size_t)team->threads, sizeof *walk->desks);
+    bool complete = walk->desks;
+    for (int i = 0; complete && i < team->threads; i++) {
+        struct desk *desk = &walk->desks[i];
+        desk->first = ao_alloc(AO_DELTA_BATCH * (T + 1), sizeof *desk->first);
+        desk->boxes = ao_alloc(AO_DELTA_BATCH * T, (size_t)walk->max_boxes * sizeof *desk->boxes);
+        desk->rows =
+            ao_alloc(AO_DELTA_BATCH, (size_t)ao_delta_outputs(team->delta) * sizeof *desk->rows);
+        complete = desk->first && desk->boxes && desk->rows;
+        desk->watcher = (struct ao_watcher){ .watch = &walk->watch, .reports = i == 0 };
+        desk->poll = (struct ao_poll){ .go_on = ao_watcher_goes_on, .user = &desk->watcher };
+        ao_delta_session_set_poll(team->sessions[i], &desk->poll);
+    }
+    return complete ? AOSA_OK
+                    : ao_fail(AOSA_ERR_NOMEM, "delta engine: no memory for the boxes of %d masks",
+                              AO_DELTA_BATCH);
+}
+
+static aosa_status run_masks(struct walk *walk)
+{
+    const int64_t batches = (walk->masks->M + AO_DELTA_BATCH - 1) / AO_DELTA_BATCH;
+    AO_TRY(create_desks(walk));
+    AO_TRY(ao_parallel_for(walk->team->threads, batches, run_batch, walk));
+    return ao_progress_report(walk->watch.progress, walk->watch.total, walk->watch.total);
+}
+
+aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_clip *clip,
+                               const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                               const struct ao_progress *progress, float *outputs)
+{
+    struct ao_delta_fill filling = { .volume = fill->volume };
+    struct ao_delta_base *base = NULL;
+    struct walk walk = {
+        .team = team,
+        .masks = masks,
+        .fill = &filling,
+        .max_boxes = masks->M ? ao_mask_set_max_boxes(masks) : 1,
+        .outputs = outputs,
+        .watch = { .progress = progress, .total = 1 + (size_t)masks->M },
+    };
+    struct ao_watcher watcher = { .watch = &walk.watch, .reports = true };
+    const struct ao_poll poll = { .go_on = ao_watcher_goes_on, .user = &watcher };
+    memcpy(filling.value, fill->value, sizeof filling.value);
+    AO_TRY(ao_delta_base_create(team->delta, clip->values, team->threads, &poll, &base));
+    team->base_bytes = ao_delta_base_bytes(base);
+    walk.base = base;
+    atomic_store(&walk.watch.done, 1);
+    aosa_status status = read_row(team->model, ao_delta_base_output(base), 0, outputs);
+    if (status == AOSA_OK)
+        status = run_masks(&walk);
+    destroy_desks(team, walk.desks);
+    ao_delta_base_destroy(&base);
+    return status;
+}

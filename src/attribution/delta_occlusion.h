@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AO_ATTRIBUTION_DELTA_OCCLUSION_H
+#define AO_ATTRIBUTION_DELTA_OCCLUSION_H
+
+#include "attribution/fill.h"
+#include "data/clip.h"
+#include "data/mask_set.h"
+#include "engine/delta.h"
+#include "model/model.h"
+#include "model/scorer.h"
+
+/* What the delta engine needs for one model; the sessions belong to the threads. */
+struct ao_delta_team {
+    const struct aosa_model *model;
+    struct ao_delta *delta;
+    struct ao_delta_session **sessions; /* [threads] */
+    int threads;
+    size_t base_bytes; /* of the last run */
+};
+
+/*
+ * As ao_occlusion_outputs, by the delta engine: one dense pass over the clip, then batches of
+ * AO_DELTA_BATCH masks, one batch to a thread. Masks are batched in their order, so the bits do
+ * not depend on the number of threads.
+ */
+aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_clip *clip,
+                               const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                               const struct ao_progress *progress, float *outputs);
+
+#endif

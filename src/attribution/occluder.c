@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attribution/occluder.h"
+
+#include <stdio.h>
+
+#include "attribution/delta_occlusion.h"
+#include "attribution/occlusion.h"
+#include "core/alloc.h"
+
+struct ao_occluder {
+    const struct aosa_model *model;
+    struct ao_scorer *scorer;  /* dense, or NULL */
+    struct ao_delta_team team; /* delta, or zeroed */
+    char why[AO_ERROR_TEXT];   /* why not delta */
+    double forwards;           /* of the dense engine so far */
+};
+
+static aosa_status create_team(const struct aosa_model *model, int threads,
+                               struct ao_delta_team *team)
+{
+    AO_TRY(ao_model_require_clip(model));
+    team->model = model;
+    team->threads = threads;
+    AO_TRY(ao_delta_create(ao_model_graph(model), &team->delta));
+    ao_onnx_release(model->onnx); /* the engine has its own weights now */
+    team->sessions = ao_alloc((size_t)threads, sizeof *team->sessions);
+    if (!team->sessions)
+        return ao_fail(AOSA_ERR_NOMEM, "delta engine: no memory for %d threads", threads);
+    for (int i = 0; i < threads; i++)
+        AO_TRY(ao_delta_session_create(team->delta, &team->sessions[i]));
+    return AOSA_OK;
+}
+
+static void destroy_team(struct ao_delta_team *team)
+{
+    for (int i = 0; team->sessions && i < team->threads; i++)
+        ao_delta_session_destroy(&team->sessions[i]);
+    ao_free(team->sessions);
+    ao_delta_destroy(&team->delta);
+    *team = (struct ao_delta_team){ 0 };
+}
+
+/* Tries the delta engine where the options allow it; leaves the reason where it is not used. */
+static aosa_status try_delta(struct ao_occluder *o, const struct ao_occluder_options *options)
+{
+    if (options->engine == AO_ENGINE_DENSE || options->backend != AO_BACKEND_ONEDNN) {
+        snprintf(o->why, sizeof o->why, "%s",
+                 options->engine == AO_ENGINE_DENSE ? "asked for" : "the backend is a reference");
+        return AOSA_OK;
+    }
+    const aosa_status status = create_team(o->model, options->threads, &o->team);
+    if (status == AOSA_OK)
+        return AOSA_OK;
+    destroy_team(&o->team);
+    if (status != AOSA_ERR_UNSUPPORTED || options->engine == AO_ENGINE_DELTA)
+        return status;
+    snprintf(o->why, sizeof o->why, "%s", aosa_error_message());
+    return AOSA_OK;
+}
+
+static aosa_status create_engine(struct ao_occluder *o, const struct ao_occluder_options *options)
+{
+    if (options->engine == AO_ENGINE_DELTA && options->backend != AO_BACKEND_ONEDNN)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--engine delta: works with --backend onednn only");
+    AO_TRY(try_delta(o, options));
+    if (o->team.delta)
+        return AOSA_OK;
+    const struct ao_scorer_options dense = {
+        .backend = options->backend,
+        .threads = options->threads,
+        .batch = options->batch,
+    };
+    return ao_scorer_create(o->model, &dense, &o->scorer);
+}
+
+aosa_status ao_occluder_create(const struct aosa_model *model,
+                               const struct ao_occluder_options *options,
+                               struct ao_occluder **occluder)
+{
+    struct ao_occluder *o = ao_alloc(1, sizeof *o);
+    if (!o)
+        return ao_fail(AOSA_ERR_NOMEM, "occlusion: no memory");
+    o->model = model;
+    const aosa_status status = create_engine(o, options);
+    if (status != AOSA_OK) {
+        ao_occluder_destroy(&o);
+        return status;
+    }
+    *occluder = o;
+    return AOSA_OK;
+}
+
+void ao_occluder_destroy(struct ao_occluder **occluder)
+{
+    struct ao_occluder *o = *occluder;
+    if (!o)
+        return;
+    destroy_team(&o->team);
+    ao_scorer_destroy(&o->scorer);
+    ao_free(o);
+    *occluder = NULL;
+}
+
+aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
+                            const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                            const struct ao_progress *progress, float *outputs)
+{
+    if (masks->T != clip->T || masks->H != clip->H || masks->W != clip->W)
+        return ao_fail(AOSA_ERR_SHAPE, "masks are for %d x %d x %d, the clip is %d x %d x %d",
+                       masks->T, masks->H, masks->W, clip->T, clip->H, clip->W);
+    o->forwards += masks->M;
+    if (o->team.delta)
+        return ao_delta_occlusion(&o->team, clip, masks, fill, progress, outputs);
+    return ao_occlusion_outputs(o->scorer, clip, masks, fill, progress, outputs);
+}
+
+int ao_occluder_stages(const struct ao_occluder *o)
+{
+    return o->team.delta ? ao_delta_stages(o->team.delta) : 0;
+}
+
+struct ao_delta_stage ao_occluder_stage(const struct ao_occluder *o, int stage)
+{
+    struct ao_delta_stage sum = ao_delta_stage(o->team.delta, o->team.sessions[0], stage);
+    for (int i = 1; i < o->team.threads; i++) {
+        const struct ao_delta_stage one = ao_delta_stage(o->team.delta, o->team.sessions[i], stage);
+        sum.macs_done += one.macs_done;
+        sum.macs_reached += one.macs_reached;
+        sum.rows += one.rows;
+        sum.seconds += one.seconds;
+    }
+    return sum;
+}
+
+static struct ao_occluder_cost delta_cost(const struct ao_occluder *o)
+{
+    struct ao_occluder_cost cost = {
+        .engine = "delta",
+        .why = "",
+        .batch = AO_DELTA_BATCH,
+        .weight_bytes = ao_delta_weight_bytes(o->team.delta),
+        .base_bytes = o->team.base_bytes,
+    };
+    for (int i = 0; i < o->team.threads; i++) {
+        const size_t bytes = ao_delta_session_bytes(o->team.sessions[i]);
+        cost.thread_bytes = bytes > cost.thread_bytes ? bytes : cost.thread_bytes;
+    }
+    for (int s = 0; s < ao_occluder_stages(o); s++)
+        cost.macs_done += ao_occluder_stage(o, s).macs_done;
+    return cost;
+}
+
+struct ao_occluder_cost ao_occluder_cost(const struct ao_occluder *o)
+{
+    struct ao_occluder_cost cost;
+    const double macs = o->forwards * ao_model_macs(o->model);
+    if (o->team.delta) {
+        cost = delta_cost(o);
+    } else {
+        const struct ao_program_memory memory = ao_scorer_memory(o->scorer);
+        cost = (struct ao_occluder_cost){
+            .engine = "dense",
+            .why = o->why,
+            .batch = ao_scorer_batch(o->scorer),
+            .weight_bytes = memory.weight_bytes,
+            .thread_bytes = memory.activation_bytes + memory.scratch_bytes,
+            .macs_done = macs,
+        };
+    }
+    cost.macs_dense = macs;
+    return cost;
+}
