@@ -11,12 +11,15 @@
 
 #include "core/rng.h"
 #include "kernels/kernels.h"
+#include "kernels/x86/x86.h"
 
 /*
- * Every slot of every instruction set this processor has, against the C version: all small sizes,
- * so all tails, with guard cells around what may be written. Selection and single additions must
- * agree bit by bit. Sums of n products may differ by |a - b| <= 2 n eps sum |x_i w_i|: each of the
- * two roundings (product, sum) that fused multiply-add saves is at most eps of a partial sum.
+ * Every slot of every instruction set this processor has, and of AVX-512 on SIMDe, against the C
+ * version: all small sizes, so all tails, with guard cells around what may be written. Selection
+ * and single additions must agree bit by bit. Sums of n products may differ by |a - b| <= 2 n eps
+ * sum |x_i w_i|: in any order and with or without fused multiply-add, each is within n (eps / 2)
+ * sum |x_i w_i| of the exact sum to first order in eps, for the roundings of n products and n - 1
+ * sums are at most eps / 2 of a partial sum; so there is twice the room needed.
  */
 
 #define GUARD 12345.0f
@@ -218,18 +221,33 @@ static void check_winograd_out(void)
     winograd_cases(true);
 }
 
-static void every_kernel_agrees_with_its_c_version(void **state)
+static void check_table(const struct ao_kernels *kernels, const char *name)
 {
-    (void)state;
-    for (int isa = AO_ISA_C; isa <= (int)ao_kernels_isa(); isa++) {
-        tested = ao_kernels_of((enum ao_isa)isa);
-        ao_rng_init(&rng, 7);
-        worst = 0;
+    tested = kernels;
+    ao_rng_init(&rng, 7);
+    worst = 0;
 #define AO_KERNEL(slot, parameters) check_##slot();
 #include "kernels/kernels.def"
 #undef AO_KERNEL
-        printf("%s: worst error %.3g of its bound\n", ao_isa_name((enum ao_isa)isa), worst);
-    }
+    printf("%s: worst error %.3g of its bound\n", name, worst);
+}
+
+static void every_kernel_agrees_with_its_c_version(void **state)
+{
+    (void)state;
+    for (int isa = AO_ISA_C; isa <= (int)ao_kernels_isa(); isa++)
+        check_table(ao_kernels_of((enum ao_isa)isa), ao_isa_name((enum ao_isa)isa));
+}
+
+static void avx512_kernels_agree_on_any_processor(void **state)
+{
+    (void)state;
+#ifdef AO_KERNELS_SIMDE
+    check_table(&ao_kernels_avx512_simde, "avx512 on SIMDe");
+#else
+    printf("skipped: built without SIMDe (libsimde-dev)\n");
+    skip();
+#endif
 }
 
 static void the_choice_can_be_lowered(void **state)
@@ -247,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_agrees_with_its_c_version),
+        cmocka_unit_test(avx512_kernels_agree_on_any_processor),
         cmocka_unit_test(the_choice_can_be_lowered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
