@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "explain/page.h"
 #include "explain/targets.h"
+#include "kernels/kernels.h"
 
 /*
  * json_pack and json_object_set_new answer failure, and a failed piece makes the whole NULL: so
@@ -15,9 +16,10 @@
 
 json_t *ao_report_build(enum ao_backend backend)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "aosa", aosa_version(), "backend",
-                     ao_backend_version(backend), "isa", ao_backend_isa(backend), "flow",
-                     ao_flow_library(), "video", ao_video_library());
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "aosa", aosa_version(), "backend",
+                     ao_backend_version(backend), "isa", ao_backend_isa(backend), "kernels_isa",
+                     ao_isa_name(ao_kernels_isa()), "flow", ao_flow_library(), "video",
+                     ao_video_library());
 }
 
 json_t *ao_report_model(const struct aosa_model *model)

@@ -9,11 +9,13 @@ static const struct ao_kernels c_kernels = {
 #undef AO_KERNEL
 };
 
-static enum ao_isa limit = AO_ISA_AVX2;
+static enum ao_isa limit = AO_ISA_AVX512;
 
 enum ao_isa ao_kernels_isa(void)
 {
-#ifdef AO_HAVE_AVX2
+#ifdef AO_HAVE_X86
+    if (limit >= AO_ISA_AVX512 && __builtin_cpu_supports("avx512f"))
+        return AO_ISA_AVX512;
     if (limit >= AO_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return AO_ISA_AVX2;
 #endif
@@ -22,12 +24,14 @@ enum ao_isa ao_kernels_isa(void)
 
 const char *ao_isa_name(enum ao_isa isa)
 {
-    return isa == AO_ISA_AVX2 ? "avx2" : "c";
+    return isa == AO_ISA_AVX512 ? "avx512" : isa == AO_ISA_AVX2 ? "avx2" : "c";
 }
 
 const struct ao_kernels *ao_kernels_of(enum ao_isa isa)
 {
-#ifdef AO_HAVE_AVX2
+#ifdef AO_HAVE_X86
+    if (isa == AO_ISA_AVX512)
+        return &ao_kernels_avx512;
     if (isa == AO_ISA_AVX2)
         return &ao_kernels_avx2;
 #endif

@@ -8,8 +8,10 @@
 
 /*
  * Pure loops on the caller's memory: no allocation, threads, errors or globals. The C version of a
- * slot (c.c) is its definition; x86/ holds faster versions, which sum in the same order but with
- * fused multiply-add. Kernels read and write only inside the extents they are told.
+ * slot (c.c) is its definition; x86/ holds faster versions, which sum with fused multiply-add: AVX2
+ * in the same order, AVX-512 in two parts (even and odd c, or k), added at the end. What a row sums
+ * to never depends on its neighbours in a tile. Kernels read and write only inside the extents they
+ * are told.
  */
 
 #define AO_IGEMM_ROWS 6  /* output rows of one tile */
@@ -23,7 +25,8 @@
  *         src[at[k * AO_IGEMM_ROWS + r] * src_pitch + c] * w[(tap[k] * depth + c) * AO_IGEMM_COLS +
  * n]
  *
- * where start is what dst holds if `accumulate`, else 0. Sums run over k, then c, ascending.
+ * where start is what dst holds if `accumulate`, else 0. The C version sums over k, then c,
+ * ascending.
  */
 struct ao_igemm {
     const float *src;
@@ -97,8 +100,9 @@ struct ao_kernels {
 enum ao_isa {
     AO_ISA_C,
     AO_ISA_AVX2,
+    AO_ISA_AVX512,
 };
-#define AO_ISA_CHOICES "c|avx2"
+#define AO_ISA_CHOICES "c|avx2|avx512"
 
 /* Best instruction set of this processor and build, or the limit set below if that is lower. */
 enum ao_isa ao_kernels_isa(void);

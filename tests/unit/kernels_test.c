@@ -16,10 +16,11 @@
 /*
  * Every slot of every instruction set this processor has, and of AVX-512 on SIMDe, against the C
  * version: all small sizes, so all tails, with guard cells around what may be written. Selection
- * and single additions must agree bit by bit. Sums of n products may differ by |a - b| <= 2 n eps
- * sum |x_i w_i|: in any order and with or without fused multiply-add, each is within n (eps / 2)
- * sum |x_i w_i| of the exact sum to first order in eps, for the roundings of n products and n - 1
- * sums are at most eps / 2 of a partial sum; so there is twice the room needed.
+ * and single additions must agree bit by bit. Sums of n products may differ by
+ *     |a - b| <= 2 n eps sum |x_i w_i|.
+ * In any order, with fused multiply-add or without, a product passes at most n roundings (its own
+ * and those of n - 1 sums) of eps / 2, so to first order either sum is within
+ * n (eps / 2) sum |x_i w_i| of the exact one; this is half of what is allowed.
  */
 
 #define GUARD 12345.0f

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/x86.h"
 
-#ifdef AO_HAVE_AVX2
+#ifdef AO_HAVE_X86
 
 #include <immintrin.h>
 
