@@ -57,6 +57,10 @@ while text:
 assert n == 2
 EOF
 
+# The network's input, saved, is the same clip again.
+"$aosa" explain -m "$model" "$work/a/clip.npy" -o "$work/again" "${few[@]}" || failed=1
+expect "a saved clip gives the same scores" cmp "$work/a/scores.npy" "$work/again/scores.npy"
+
 # Raw forward on the clip that was saved: one more axis is the batch.
 python3 - "$work" <<'EOF' || failed=1
 import sys
