@@ -25,13 +25,6 @@
  */
 #define TOLERANCE 1e-4
 
-/*
- * With random weights the 15 gates of X3D leave differences of 1e-3 of the outputs or less, so the
- * rounding of the base's float activations shows: full runs are off by some 1e-3 of the largest
- * difference. There the second condition is the one that means something.
- */
-#define TOLERANCE_GATED 2e-3
-
 enum { MASKS = 3, SIZE = 16 };
 
 struct run {
@@ -208,7 +201,7 @@ static double rounding_of(const struct run *run, const double *truth)
     return error;
 }
 
-static void check_network(const char *name, double tolerance)
+static void check_network(const char *name)
 {
     struct run run = { .model = NULL };
     open_run(&run, name);
@@ -225,32 +218,33 @@ static void check_network(const char *name, double tolerance)
     free(dense);
     free(delta);
     close_run(&run);
-    assert_true(by_delta <= tolerance);
-    assert_true(by_delta <= by_dense);
+    assert_true(by_delta <= TOLERANCE);
+    /* Where both are as good as the outputs' own rounding allows, luck decides between them. */
+    assert_true(by_delta <= by_dense + 2 * rounding);
 }
 
 static void a_trained_residual_network_agrees(void **state)
 {
     (void)state;
-    check_network("r3d10_asl20", TOLERANCE);
+    check_network("r3d10_asl20");
 }
 
 static void a_wide_residual_network_agrees(void **state)
 {
     (void)state;
-    check_network("r3d10_w05_seed0", TOLERANCE);
+    check_network("r3d10_w05_seed0");
 }
 
 static void an_inception_network_agrees(void **state)
 {
     (void)state;
-    check_network("i3d_w025_seed1_gap_16x112", TOLERANCE);
+    check_network("i3d_w025_seed1_gap_16x112");
 }
 
 static void a_separable_network_with_gates_agrees(void **state)
 {
     (void)state;
-    check_network("x3d_s.ts18", TOLERANCE_GATED);
+    check_network("x3d_s.ts18");
 }
 
 int main(void)

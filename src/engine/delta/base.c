@@ -5,8 +5,21 @@
 
 #include "core/alloc.h"
 #include "engine/engine.h"
+#include "ops/element.h"
 
-/* Dense pass: the oneDNN program of the same graph with the kept values as further outputs. */
+/*
+ * Dense pass: a program of the same graph with the kept values as further outputs, on oneDNN. Where
+ * gates multiply two changed values (squeeze and excite), every position changes a little, and the
+ * float errors of the activations, times the gates' changes, would be as large as what is asked
+ * for: there it runs in double, once a clip.
+ */
+static enum ao_backend base_backend(const struct ao_delta *delta)
+{
+    for (int i = 0; i < delta->n_steps; i++)
+        if (delta->steps[i].rule == AO_DELTA_MULTIPLY)
+            return AO_BACKEND_REFERENCE_F64;
+    return AO_BACKEND_ONEDNN;
+}
 
 static struct ao_view own_view(const struct ao_delta *delta, int32_t v, float *data)
 {
@@ -29,7 +42,7 @@ static aosa_status run_program(const struct ao_delta *delta, const struct ao_gra
                                const float *clip, int threads, const struct ao_poll *poll,
                                struct ao_delta_base *base)
 {
-    const struct ao_program_options options = { .backend = AO_BACKEND_ONEDNN,
+    const struct ao_program_options options = { .backend = base_backend(delta),
                                                 .batch = 1,
                                                 .inner_threads = threads };
     struct ao_program *program = NULL;
@@ -39,7 +52,7 @@ static aosa_status run_program(const struct ao_delta *delta, const struct ao_gra
     if (status == AOSA_OK) {
         const struct ao_view input = ao_session_input(session, 0);
         const struct ao_view src = ao_view_dense((void *)(uintptr_t)clip, AO_F32, &input.shape);
-        ao_view_copy(&input, &src);
+        ao_view_convert(&input, &src);
         ao_session_set_poll(session, poll);
         status = ao_session_run(session);
     }
@@ -49,7 +62,7 @@ static aosa_status run_program(const struct ao_delta *delta, const struct ao_gra
         const struct ao_view dst = i == 0
                                        ? ao_view_dense(base->output, AO_F32, &src.shape)
                                        : own_view(delta, v, base->floats + delta->values[v].keep);
-        ao_view_copy(&dst, &src);
+        ao_view_convert(&dst, &src);
     }
     ao_session_destroy(&session);
     ao_program_destroy(&program);
