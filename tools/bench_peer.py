@@ -3,6 +3,9 @@
 """Time per occluded clip: our oneDNN backend beside PyTorch on the CPU, in one go on the same cores.
 
     bench_peer.py --bench BUILD/bench/bench-occluded [--threads N] [--pairs N] MODEL.onnx ...
+    bench_peer.py --delta BUILD/bench/bench-delta --clip VIDEO [--masks N] [--pairs N] MODEL.onnx ...
+
+The second form compares the delta engine's processor time per mask, on one thread.
 
 PyTorch gets the same weights: the ONNX graph is rebuilt from its own modules, in channels_last_3d,
 BatchNorm folded as the file has it, with the best batch of 1, 2, 4, 8 and 16. Runs alternate, so
@@ -13,6 +16,7 @@ Needs torch, onnx and numpy; with onnxruntime the rebuilt network is checked aga
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -243,15 +247,54 @@ def compare(options, path):
             *seconds[1], *ratios]
 
 
+def delta_run(options, path):
+    """bench-delta once, on one thread: its JSON line."""
+    command = [options.delta, "--masks", str(options.masks), "--clip", options.clip, path]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare_delta(options, path):
+    """The delta engine's processor time per mask beside PyTorch's per occluded clip, in turn."""
+    model = onnx.load(path)
+    shape = input_shape(model)
+    net = Rebuilt(model).eval()
+    check(path, net, shape)
+    batch, _ = best_batch(net, shape, True)
+    x = layout(torch.randn(batch, *shape))
+    pairs = []
+    for _ in range(options.pairs):
+        ours = delta_run(options, path)
+        pairs.append((ours["cpu_ms_per_mask"] / 1e3, torch_run(net, x, max(1, 4 // batch))[1]))
+    ratio = statistics.median(torch_s / ours_s for ours_s, torch_s in pairs)
+    print(json.dumps({
+        "bench": "peer-delta", "model": path, "torch": torch.__version__, "torch_batch": batch,
+        "masks": ours["masks"], "gmacs_dense": ours["gmacs_dense"], "gmacs_done": ours["gmacs_done"],
+        "cpu_s_per_mask": statistics.median(p[0] for p in pairs),
+        "torch_cpu_s_per_clip": statistics.median(p[1] for p in pairs), "ratio_cpu": ratio}),
+        flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bench", required=True, help="the bench-occluded program")
+    parser.add_argument("--bench", help="the bench-occluded program: compare the dense engine")
+    parser.add_argument("--delta", help="the bench-delta program: compare the delta engine")
+    parser.add_argument("--clip", help="video for --delta")
+    parser.add_argument("--masks", type=int, default=168, help="of --delta")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1, help="our batch per thread")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    if bool(options.bench) == bool(options.delta) or bool(options.delta) != bool(options.clip):
+        parser.error("give --bench, or --delta with --clip")
+    torch.set_num_threads(1 if options.delta else options.threads)
+    if options.delta:
+        with torch.inference_mode():
+            for path in options.models:
+                compare_delta(options, path)
+        return
     with torch.inference_mode():
         rows = [compare(options, path) for path in options.models]
     head = ("model", "threads", "our batch", "torch batch", "our wall", "our cpu", "torch wall",
