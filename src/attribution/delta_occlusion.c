@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attribution/delta_occlusion.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -28,22 +27,11 @@ struct walk {
     struct ao_watch watch;
 };
 
-/* Averages the values of every class of one row; refuses what is no number. */
-static aosa_status read_row(const struct aosa_model *model, const float *row, int64_t variant,
-                            float *classes)
+/* n rows of the delta engine as the model's output. */
+static struct ao_view rows_view(const struct aosa_model *model, const float *rows, int n)
 {
-    for (int c = 0; c < model->classes; c++) {
-        double sum = 0;
-        for (int i = 0; i < model->per_class; i++)
-            sum += (double)row[(size_t)c * (size_t)model->per_class + (size_t)i];
-        classes[c] = (float)(sum / model->per_class);
-        if (!isfinite(classes[c]))
-            return ao_fail(AOSA_ERR_NUMERIC,
-                           "%s: output %d of variant %lld of the clip is %g, not a finite number; "
-                           "check the model's weights",
-                           model->path, c, (long long)variant, (double)classes[c]);
-    }
-    return AOSA_OK;
+    const struct ao_shape shape = { .rank = 3, .dims = { n, model->classes, model->per_class } };
+    return ao_view_dense((void *)(uintptr_t)rows, AO_F32, &shape);
 }
 
 static void list_boxes(const struct walk *walk, struct desk *desk, int slot, int m)
@@ -65,16 +53,17 @@ static aosa_status run_batch(void *context, int64_t item, int thread)
     const int start = (int)item * AO_DELTA_BATCH;
     const int left = walk->masks->M - start;
     const int n = left < AO_DELTA_BATCH ? left : AO_DELTA_BATCH;
-    const size_t width = (size_t)ao_delta_outputs(team->delta);
 
     for (int i = 0; i < n; i++)
         list_boxes(walk, desk, i, start + i);
     AO_TRY(ao_delta_run(team->delta, walk->base, team->sessions[thread], desk->masks, n, walk->fill,
                         desk->rows));
+    const struct ao_view rows = rows_view(team->model, desk->rows, n);
     for (int i = 0; i < n; i++) {
         const int64_t variant = 1 + start + i;
-        AO_TRY(read_row(team->model, desk->rows + (size_t)i * width, variant,
-                        walk->outputs + (size_t)variant * (size_t)team->model->classes));
+        AO_TRY(
+            ao_model_read_outputs(team->model, &rows, i, variant,
+                                  walk->outputs + (size_t)variant * (size_t)team->model->classes));
     }
     atomic_fetch_add(&walk->watch.done, (size_t)n);
     return AOSA_OK;
@@ -142,7 +131,8 @@ aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_cli
     team->base_bytes = ao_delta_base_bytes(base);
     walk.base = base;
     atomic_store(&walk.watch.done, 1);
-    aosa_status status = read_row(team->model, ao_delta_base_output(base), 0, outputs);
+    const struct ao_view own = rows_view(team->model, ao_delta_base_output(base), 1);
+    aosa_status status = ao_model_read_outputs(team->model, &own, 0, 0, outputs);
     if (status == AOSA_OK)
         status = run_masks(&walk);
     destroy_desks(team, walk.desks);

@@ -58,8 +58,5 @@ aosa_status ao_occlusion_outputs(struct ao_scorer *scorer, const struct aosa_cli
                                  const struct ao_progress *progress, float *outputs)
 {
     const struct occlusion o = { .clip = clip, .masks = masks, .fill = fill };
-    if (masks->T != clip->T || masks->H != clip->H || masks->W != clip->W)
-        return ao_fail(AOSA_ERR_SHAPE, "masks are for %d x %d x %d, the clip is %d x %d x %d",
-                       masks->T, masks->H, masks->W, clip->T, clip->H, clip->W);
     return ao_scorer_run(scorer, 1 + (int64_t)masks->M, write_variant, &o, progress, outputs);
 }

@@ -13,6 +13,8 @@
  * one forward each. Everything else (score, target, contrast, map) is arithmetic on these rows, so
  * several targets cost nothing more.
  *
+ * Clip and masks have one size (ao_occluder_run checks it).
+ *
  * @param outputs  Caller's buffer, float [1 + M][classes].
  * @return Those of ao_scorer_run.
  */

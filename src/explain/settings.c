@@ -155,7 +155,8 @@ const struct ao_method *ao_settings_method(const aosa_settings *settings)
     return &methods[settings->explain.method];
 }
 
-bool ao_settings_given(const aosa_settings *settings, const char *name)
+/* Whether the user set that option. */
+static bool is_given(const aosa_settings *settings, const char *name)
 {
     const struct ao_option *row;
     const struct group *group;
@@ -182,7 +183,7 @@ static aosa_status copy_values(const aosa_settings *from, aosa_settings *to)
 static aosa_status apply_method(aosa_settings *settings)
 {
     const struct ao_method *method = ao_settings_method(settings);
-    if (!ao_settings_given(settings, "mask")) {
+    if (!is_given(settings, "mask")) {
         const struct ao_option *row;
         const struct group *group;
         if (find_option("mask", &row, &group) < 0)

@@ -50,9 +50,6 @@ struct ao_method {
 };
 const struct ao_method *ao_settings_method(const aosa_settings *settings);
 
-/* Whether the user set that option. */
-bool ao_settings_given(const aosa_settings *settings, const char *name);
-
 /*
  * A copy in which the named method's own choices (methods.def) stand where the user set nothing,
  * and threads are resolved. NULL gives all defaults. Free with aosa_settings_destroy.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,8 +206,8 @@ static float read_element(const struct ao_view *view, int64_t sample, int64_t in
     return ((const float *)view->data)[offset + (sample + index) * view->strides[0]];
 }
 
-void ao_model_read_outputs(const struct aosa_model *model, const struct ao_view *output,
-                           int64_t sample, float *classes)
+aosa_status ao_model_read_outputs(const struct aosa_model *model, const struct ao_view *output,
+                                  int64_t sample, int64_t variant, float *classes)
 {
     /* A rank-1 output [classes] holds its samples one after the other. */
     const int64_t first = output->shape.rank > 1 ? sample : sample * model->classes;
@@ -215,5 +216,11 @@ void ao_model_read_outputs(const struct aosa_model *model, const struct ao_view 
         for (int i = 0; i < model->per_class; i++)
             sum += (double)read_element(output, first, (int64_t)c * model->per_class + i);
         classes[c] = (float)(sum / model->per_class);
+        if (!isfinite(classes[c]))
+            return ao_fail(AOSA_ERR_NUMERIC,
+                           "%s: output %d of variant %lld of the clip is %g, not a finite number; "
+                           "check the model's weights",
+                           model->path, c, (long long)variant, (double)classes[c]);
     }
+    return AOSA_OK;
 }

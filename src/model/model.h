@@ -58,8 +58,12 @@ aosa_status ao_model_find_class(const struct aosa_model *model, const char *text
 /* Multiply-accumulates of one clip. */
 double ao_model_macs(const struct aosa_model *model);
 
-/* Class outputs of one clip in a session's output row: averages per_class values each. */
-void ao_model_read_outputs(const struct aosa_model *model, const struct ao_view *output,
-                           int64_t sample, float *classes);
+/*
+ * Class outputs of one sample of a batch of outputs: averages per_class values each. `variant` is
+ * the sample's number among the variants of the clip, for the text of AOSA_ERR_NUMERIC (a NaN or
+ * infinity).
+ */
+aosa_status ao_model_read_outputs(const struct aosa_model *model, const struct ao_view *output,
+                                  int64_t sample, int64_t variant, float *classes);
 
 #endif

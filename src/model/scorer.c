@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/scorer.h"
 
-#include <math.h>
-
 #include "core/alloc.h"
 #include "core/parallel.h"
 
@@ -117,13 +115,7 @@ static aosa_status read_batch(const struct run *run, const struct ao_session *se
     const struct ao_view output = ao_session_output(session, 0);
     for (int b = 0; b < count; b++) {
         float *row = run->outputs + (size_t)(first + b) * (size_t)model->classes;
-        ao_model_read_outputs(model, &output, b, row);
-        for (int c = 0; c < model->classes; c++)
-            if (!isfinite(row[c]))
-                return ao_fail(AOSA_ERR_NUMERIC,
-                               "%s: output %d of variant %lld of the clip is %g, not a finite "
-                               "number; check the model's weights",
-                               model->path, c, (long long)(first + b), (double)row[c]);
+        AO_TRY(ao_model_read_outputs(model, &output, b, first + b, row));
     }
     return AOSA_OK;
 }
