@@ -157,9 +157,9 @@ static aosa_status open_engines(struct bench *bench)
     const struct ao_program_options options = { .backend = AO_BACKEND_ONEDNN,
                                                 .batch = 1,
                                                 .inner_threads = 1 };
-    AO_TRY(ao_delta_create(graph, &bench->delta));
+    AO_TRY(ao_delta_create(graph, 1, &bench->delta));
     const double start = seconds();
-    AO_TRY(ao_delta_base_create(bench->delta, bench->clip->values, 1, NULL, &bench->base));
+    AO_TRY(ao_delta_base_create(bench->delta, bench->clip->values, NULL, &bench->base));
     bench->seconds_base = seconds() - start;
     AO_TRY(ao_delta_session_create(bench->delta, &bench->session));
     AO_TRY(ao_program_create(graph, &options, &bench->program));

@@ -19,7 +19,7 @@ enum cli_exit {
 struct cli {
     const struct cli_command *command;
     aosa_settings *settings;
-    const char *model, *output, *save;
+    const char *model, *output, *save, *methods;
     bool json, quiet, dry_run, force;
     const char **inputs; /* --input of run */
     int n_inputs;
@@ -37,11 +37,23 @@ struct cli_command {
 };
 extern const struct cli_command cli_commands[]; /* ended by a NULL name */
 
+int cli_compare(const struct cli *cli);
 int cli_explain(const struct cli *cli);
 int cli_predict(const struct cli *cli);
 int cli_inspect(const struct cli *cli);
+int cli_list(const struct cli *cli);
 int cli_masks(const struct cli *cli);
 int cli_run(const struct cli *cli);
+
+/* Options of the program itself; those of the library come from aosa_option_at. */
+struct cli_option {
+    const char *name; /* NULL ends the table */
+    char letter;
+    const char *value; /* NULL for a flag */
+    size_t offset;     /* of a const char * or a bool in struct cli */
+    const char *help;
+};
+extern const struct cli_option cli_own_options[];
 
 /*
  * Fills *cli from argv (argv[0] is the command's name). Answers CLI_OK, or CLI_USAGE after writing
@@ -79,7 +91,8 @@ int cli_interrupted(void);
  */
 struct cli_progress {
     bool quiet;
-    double started, shown;
+    char stage[64];
+    double started, shown; /* of this stage */
     bool drawn;
 };
 bool cli_progress_report(void *user, const char *stage, size_t done, size_t total);

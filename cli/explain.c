@@ -39,11 +39,14 @@ static aosa_status save_and_print(const struct cli *cli, const aosa_explanation 
                                   const char *path, const char *folder)
 {
     char *text;
+    const char *warning = aosa_explanation_warning(explanation);
     aosa_status status = aosa_explanation_save(explanation, folder, cli->save, cli->force);
     if (status == AOSA_OK)
         status = aosa_explanation_text(explanation, cli->json, &text);
     if (status != AOSA_OK)
         return status;
+    if (*warning)
+        fprintf(stderr, "aosa: warning: %s: %s\n", path, warning);
     if (cli->json)
         printf("%s\n", text);
     else if (!cli->quiet)

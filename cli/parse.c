@@ -9,26 +9,22 @@
 
 #include "cli.h"
 
-/* Options of the program itself; those of the library come from aosa_option_at. */
-static const struct own_option {
-    const char *name;
-    char letter;
-    const char *value; /* NULL for a flag */
-    size_t offset;     /* of a const char * or a bool in struct cli */
-    const char *help;
-} own_options[] = {
+const struct cli_option cli_own_options[] = {
     { "model", 'm', "FILE", offsetof(struct cli, model), "the network, as ONNX" },
     { "output", 'o', "FOLDER", offsetof(struct cli, output), "where results go; made if needed" },
     { "save", 0, "LIST", offsetof(struct cli, save), "also write these of clip,flow,tracks,masks" },
     { "input", 0, "NAME=FILE", 0, "an array for an input of the model (run)" },
+    { "methods", 0, "LIST", offsetof(struct cli, methods),
+      "compare: methods, or families as occlusions,gradients,cams,controls [all]" },
     { "json", 0, NULL, offsetof(struct cli, json), "one JSON object on standard output" },
     { "quiet", 'q', NULL, offsetof(struct cli, quiet), "no progress, no summary" },
     { "dry-run", 'n', NULL, offsetof(struct cli, dry_run),
       "print masks, work, memory and time, then stop" },
     { "force", 'f', NULL, offsetof(struct cli, force), "replace an older result" },
     { "help", 'h', NULL, 0, "this text" },
+    { NULL, 0, NULL, 0, NULL },
 };
-#define N_OWN (sizeof own_options / sizeof own_options[0])
+#define N_OWN (sizeof cli_own_options / sizeof cli_own_options[0] - 1)
 #define MAX_OPTIONS 160
 
 /* getopt_long's view of both tables, own options first; long names answer LONG + index. */
@@ -59,7 +55,8 @@ static void build_table(struct table *table)
     struct aosa_option_info info;
     *table = (struct table){ .letters = ":" };
     for (size_t i = 0; i < N_OWN; i++)
-        add_row(table, own_options[i].name, own_options[i].letter, own_options[i].value != NULL);
+        add_row(table, cli_own_options[i].name, cli_own_options[i].letter,
+                cli_own_options[i].value != NULL);
     for (size_t i = 0; aosa_option_at(i, &info) && table->n < MAX_OPTIONS - 1; i++)
         add_row(table, info.name, info.letter, info.value != NULL);
 }
@@ -71,7 +68,7 @@ static size_t index_of(int answer)
     if (answer >= LONG)
         return (size_t)(answer - LONG);
     for (size_t i = 0; i < N_OWN; i++)
-        if (own_options[i].letter == answer)
+        if (cli_own_options[i].letter == answer)
             return i;
     size_t i = 0;
     while (aosa_option_at(i, &info) && info.letter != answer)
@@ -79,7 +76,7 @@ static size_t index_of(int answer)
     return N_OWN + i;
 }
 
-static int set_own(struct cli *cli, const struct own_option *row, const char *value, bool *help)
+static int set_own(struct cli *cli, const struct cli_option *row, const char *value, bool *help)
 {
     if (!strcmp(row->name, "help")) {
         *help = true;
@@ -128,7 +125,7 @@ int cli_parse(struct cli *cli, int argc, char **argv, bool *help)
         if (answer == '?' || answer == ':')
             return complain(cli, answer, argv);
         const size_t index = index_of(answer);
-        const int code = index < N_OWN ? set_own(cli, &own_options[index], optarg, help)
+        const int code = index < N_OWN ? set_own(cli, &cli_own_options[index], optarg, help)
                                        : set_library(cli, index - N_OWN, optarg);
         if (code != CLI_OK)
             return code;
@@ -142,54 +139,6 @@ void cli_fini(struct cli *cli)
 {
     aosa_settings_destroy(&cli->settings);
     free(cli->inputs);
-}
-
-static void print_row(char letter, const char *name, const char *value, const char *choices,
-                      const char *initial, const char *help)
-{
-    char left[128];
-    const char *shown = choices ? choices : value;
-    if (letter)
-        snprintf(left, sizeof left, "-%c, --%s%s%s", letter, name, shown ? " " : "",
-                 shown ? shown : "");
-    else
-        snprintf(left, sizeof left, "    --%s%s%s", name, shown ? " " : "", shown ? shown : "");
-    printf("  %-28s%s%s", left, strlen(left) > 27 ? "\n                              " : "", help);
-    if (initial && *initial && value)
-        printf(" [%s]", initial);
-    printf("\n");
-}
-
-static void help_command(const struct cli_command *command)
-{
-    struct aosa_option_info info;
-    char group[64] = "";
-    printf("usage: aosa %s [options] %s\n\n%s\n\n", command->name, command->usage,
-           command->summary);
-    for (size_t i = 0; i < N_OWN; i++)
-        print_row(own_options[i].letter, own_options[i].name, own_options[i].value, NULL, NULL,
-                  own_options[i].help);
-    for (size_t i = 0; aosa_option_at(i, &info); i++) {
-        if (!strstr(command->groups, info.group))
-            continue;
-        if (strcmp(group, info.group)) {
-            snprintf(group, sizeof group, "%s", info.group);
-            printf("\n%s\n", group);
-        }
-        print_row(info.letter, info.name, info.value, info.choices, info.initial, info.help);
-    }
-}
-
-void cli_help(const struct cli_command *command)
-{
-    if (command) {
-        help_command(command);
-        return;
-    }
-    printf("usage: aosa COMMAND [options]\n\nSee what a video classifier looks at.\n\n");
-    for (const struct cli_command *c = cli_commands; c->name; c++)
-        printf("  %-10s%s\n", c->name, c->summary);
-    printf("\naosa COMMAND --help lists a command's options; aosa --version tells the version.\n");
 }
 
 int cli_usage_error(const char *format, ...)
@@ -206,7 +155,7 @@ int cli_usage_error(const char *format, ...)
 int cli_failure(aosa_status status)
 {
     fprintf(stderr, "aosa: %s\n",
-            status == AOSA_ERR_CANCELLED ? "interrupted; nothing was written"
+            status == AOSA_ERR_CANCELLED ? "interrupted; no partial result was left"
                                          : aosa_error_message());
     switch (status) {
     case AOSA_OK:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,8 +52,10 @@ bool cli_progress_report(void *user, const char *stage, size_t done, size_t tota
     struct cli_progress *progress = user;
     const bool terminal = isatty(STDERR_FILENO);
     const double time = now();
-    if (progress->started <= 0)
+    if (progress->started <= 0 || strcmp(progress->stage, stage)) {
         progress->started = progress->shown = time;
+        snprintf(progress->stage, sizeof progress->stage, "%s", stage);
+    }
     if (progress->quiet || time - progress->shown < (terminal ? 0.1 : 10))
         return !caught;
     progress->shown = time;

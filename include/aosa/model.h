@@ -33,7 +33,8 @@ AOSA_API int aosa_model_classes(const aosa_model *model);
 
 /**
  * A page about a model file, also one that cannot run: inputs and outputs, operators, GMACs,
- * memory, what is unsupported and why.
+ * memory, what is unsupported and why. With the setting layer=list, the feature maps that the
+ * setting can name instead.
  *
  * @param json  One JSON object instead of text for people.
  * @param text  Owned by the caller (aosa_text_free).

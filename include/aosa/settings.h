@@ -32,7 +32,7 @@ AOSA_API AOSA_MUST_CHECK aosa_status aosa_settings_set(aosa_settings *settings, 
 
 /** One row of the table that parsing, --help and the man page share. All strings are static. */
 struct aosa_option_info {
-    const char *group;   /**< "clip", "flow", "masks", "explanation" or "run" */
+    const char *group;   /**< "clip", "flow", "masks", "explanation", "method" or "run" */
     const char *name;    /**< long name without dashes */
     char letter;         /**< short form or 0 */
     const char *value;   /**< name of its value; NULL for a flag */

@@ -9,9 +9,10 @@
 /* Boxes and output rows of one batch; one for each thread. */
 struct desk {
     struct ao_delta_mask masks[AO_DELTA_BATCH];
-    int32_t *first;       /* [AO_DELTA_BATCH][T+1] */
-    struct ao_box *boxes; /* [AO_DELTA_BATCH][T][most boxes] */
-    float *rows;          /* [AO_DELTA_BATCH][outputs] */
+    int32_t *first;            /* [AO_DELTA_BATCH][T+1] */
+    struct ao_box *boxes;      /* [AO_DELTA_BATCH][T][most boxes] */
+    float *rows;               /* [AO_DELTA_BATCH][outputs] */
+    struct ao_delta_need need; /* of the batches measured here */
     struct ao_watcher watcher;
     struct ao_poll poll;
 };
@@ -45,17 +46,33 @@ static void list_boxes(const struct walk *walk, struct desk *desk, int slot, int
     desk->masks[slot] = (struct ao_delta_mask){ .boxes = boxes, .first = first };
 }
 
+/* Boxes of a batch onto the desk; answers how many masks there are. */
+static int list_batch(const struct walk *walk, struct desk *desk, int64_t item)
+{
+    const int start = (int)item * AO_DELTA_BATCH, left = walk->masks->M - start;
+    const int n = left < AO_DELTA_BATCH ? left : AO_DELTA_BATCH;
+    for (int i = 0; i < n; i++)
+        list_boxes(walk, desk, i, start + i);
+    return n;
+}
+
+static aosa_status measure_batch(void *context, int64_t item, int thread)
+{
+    struct walk *walk = context;
+    struct desk *desk = &walk->desks[thread];
+    if (!ao_watcher_goes_on(&desk->watcher))
+        return ao_fail(AOSA_ERR_CANCELLED, "stopped before the masks were measured");
+    const int n = list_batch(walk, desk, item);
+    return ao_delta_session_measure(walk->team->sessions[thread], desk->masks, n, &desk->need);
+}
+
 static aosa_status run_batch(void *context, int64_t item, int thread)
 {
     struct walk *walk = context;
     struct ao_delta_team *team = walk->team;
     struct desk *desk = &walk->desks[thread];
     const int start = (int)item * AO_DELTA_BATCH;
-    const int left = walk->masks->M - start;
-    const int n = left < AO_DELTA_BATCH ? left : AO_DELTA_BATCH;
-
-    for (int i = 0; i < n; i++)
-        list_boxes(walk, desk, i, start + i);
+    const int n = list_batch(walk, desk, item);
     AO_TRY(ao_delta_run(team->delta, walk->base, team->sessions[thread], desk->masks, n, walk->fill,
                         desk->rows));
     const struct ao_view rows = rows_view(team->model, desk->rows, n);
@@ -102,10 +119,28 @@ static aosa_status create_desks(struct walk *walk)
                               AO_DELTA_BATCH);
 }
 
+/* Any thread may get any batch: all sessions are made large enough for the largest. */
+static aosa_status reserve_sessions(struct walk *walk, int64_t batches)
+{
+    const struct ao_delta_team *team = walk->team;
+    struct ao_delta_need need = { 0 };
+    AO_TRY(ao_parallel_for(team->threads, batches, measure_batch, walk));
+    for (int i = 0; i < team->threads; i++) {
+        const struct ao_delta_need *one = &walk->desks[i].need;
+        need.block_bytes =
+            one->block_bytes > need.block_bytes ? one->block_bytes : need.block_bytes;
+        need.positions = one->positions > need.positions ? one->positions : need.positions;
+    }
+    for (int i = 0; i < team->threads; i++)
+        AO_TRY(ao_delta_session_reserve(team->sessions[i], &need));
+    return AOSA_OK;
+}
+
 static aosa_status run_masks(struct walk *walk)
 {
     const int64_t batches = (walk->masks->M + AO_DELTA_BATCH - 1) / AO_DELTA_BATCH;
     AO_TRY(create_desks(walk));
+    AO_TRY(reserve_sessions(walk, batches));
     AO_TRY(ao_parallel_for(walk->team->threads, batches, run_batch, walk));
     return ao_progress_report(walk->watch.progress, walk->watch.total, walk->watch.total);
 }
@@ -127,7 +162,7 @@ aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_cli
     struct ao_watcher watcher = { .watch = &walk.watch, .reports = true };
     const struct ao_poll poll = { .go_on = ao_watcher_goes_on, .user = &watcher };
     memcpy(filling.value, fill->value, sizeof filling.value);
-    AO_TRY(ao_delta_base_create(team->delta, clip->values, team->threads, &poll, &base));
+    AO_TRY(ao_delta_base_create(team->delta, clip->values, &poll, &base));
     team->base_bytes = ao_delta_base_bytes(base);
     walk.base = base;
     atomic_store(&walk.watch.done, 1);

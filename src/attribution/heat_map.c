@@ -51,8 +51,9 @@ void ao_heat_map_normalise(const struct aosa_mask_set *masks, const double *effe
     const size_t n = (size_t)masks->T * (size_t)masks->H * (size_t)masks->W;
     double low = (double)map[0], high = low, min_x = effects[0], max_x = min_x;
     for (size_t i = 0; i < n; i++) {
-        low = fmin(low, (double)map[i]);
-        high = fmax(high, (double)map[i]);
+        const double a = (double)map[i];
+        low = a < low ? a : low; /* fmin would be a call for every voxel */
+        high = a > high ? a : high;
     }
     for (int m = 0; m < masks->M; m++) {
         min_x = fmin(min_x, effects[m]);

@@ -21,7 +21,7 @@ static aosa_status create_team(const struct aosa_model *model, int threads,
     AO_TRY(ao_model_require_clip(model));
     team->model = model;
     team->threads = threads;
-    AO_TRY(ao_delta_create(ao_model_graph(model), &team->delta));
+    AO_TRY(ao_delta_create(ao_model_graph(model), threads, &team->delta));
     ao_onnx_release(model->onnx); /* the engine has its own weights now */
     team->sessions = ao_alloc((size_t)threads, sizeof *team->sessions);
     if (!team->sessions)
@@ -140,7 +140,9 @@ static struct ao_occluder_cost delta_cost(const struct ao_occluder *o)
         .batch = AO_DELTA_BATCH,
         .weight_bytes = ao_delta_weight_bytes(o->team.delta),
         .base_bytes = o->team.base_bytes,
+        .why_dense_from = "",
     };
+    cost.dense_from = ao_delta_dense_from(o->team.delta, &cost.why_dense_from);
     for (int i = 0; i < o->team.threads; i++) {
         const size_t bytes = ao_delta_session_bytes(o->team.sessions[i]);
         cost.thread_bytes = bytes > cost.thread_bytes ? bytes : cost.thread_bytes;
@@ -161,6 +163,8 @@ struct ao_occluder_cost ao_occluder_cost(const struct ao_occluder *o)
         cost = (struct ao_occluder_cost){
             .engine = "dense",
             .why = o->why,
+            .dense_from = "",
+            .why_dense_from = "",
             .batch = ao_scorer_batch(o->scorer),
             .weight_bytes = memory.weight_bytes,
             .thread_bytes = memory.activation_bytes + memory.scratch_bytes,

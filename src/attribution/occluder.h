@@ -48,14 +48,16 @@ aosa_status ao_occluder_run(struct ao_occluder *occluder, const struct aosa_clip
 
 /* What ran, for result.json and the plan. Texts and stages live as long as the occluder. */
 struct ao_occluder_cost {
-    const char *engine;  /* "delta" or "dense" */
-    const char *why;     /* why not delta; "" for delta */
-    int batch;           /* masks that travel together */
-    size_t weight_bytes; /* shared by the threads */
-    size_t base_bytes;   /* the clip's own activations, shared; delta after a run */
-    size_t thread_bytes; /* largest of any thread */
-    double macs_dense;   /* of all masks so far, had each run the whole network */
-    double macs_done;    /* what was done instead */
+    const char *engine;         /* "delta" or "dense" */
+    const char *why;            /* why not delta; "" for delta */
+    const char *dense_from;     /* delta: first node behind which all changes, "" if none ... */
+    const char *why_dense_from; /* ... and why; "" */
+    int batch;                  /* masks that travel together */
+    size_t weight_bytes;        /* shared by the threads */
+    size_t base_bytes;          /* the clip's own activations, shared; delta after a run */
+    size_t thread_bytes;        /* largest of any thread */
+    double macs_dense;          /* of all masks so far, had each run the whole network */
+    double macs_done;           /* what was done instead */
 };
 struct ao_occluder_cost ao_occluder_cost(const struct ao_occluder *occluder);
 

@@ -28,4 +28,14 @@ struct ao_target {
 double ao_score(enum ao_score_kind kind, const float *outputs, int classes, bool probabilities,
                 struct ao_target target);
 
+/*
+ * gradient[k] = dscore / doutput_k, float [classes], written whole. For logits, with p the softmax,
+ *     prob      p_c (1 - p_c) at c, -p_c p_k elsewhere
+ *     log-odds  1 at c, -p_k / (1 - p_c) elsewhere
+ * where 1 - p_c is summed over the other classes, so it keeps its digits at p_c near 1. For
+ * probabilities that cannot be: prob 1, logit 1 / p_c, log-odds 1 / p_c and -1 / sum_{k != c} p_k.
+ */
+void ao_score_gradient(enum ao_score_kind kind, const float *outputs, int classes,
+                       bool probabilities, struct ao_target target, float *gradient);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -20,13 +21,13 @@ void ao_arena_init(struct ao_arena *arena, size_t max_bytes)
 }
 
 /* Large requests get a block of their own, behind the head, so that the head stays open. */
-static struct ao_arena_block *add_block(struct ao_arena *arena, size_t bytes)
+static struct ao_arena_block *add_block(struct ao_arena *arena, size_t bytes, bool zeroed)
 {
     struct ao_arena_block *block = ao_alloc(1, sizeof *block);
     if (!block)
         return NULL;
     block->capacity = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-    block->bytes = ao_alloc(block->capacity, 1);
+    block->bytes = zeroed ? ao_alloc(block->capacity, 1) : ao_alloc_raw(block->capacity, 1);
     if (!block->bytes) {
         ao_free(block);
         return NULL;
@@ -41,7 +42,8 @@ static struct ao_arena_block *add_block(struct ao_arena *arena, size_t bytes)
     return block;
 }
 
-void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size)
+/* Memory that the caller overwrites need not be zeroed where it has a block of its own. */
+static void *take(struct ao_arena *arena, size_t n, size_t size, bool overwritten)
 {
     size_t bytes;
     if (!ao_size_mul(n, size, &bytes) || !ao_size_add(bytes, AO_ALIGNMENT - 1, &bytes))
@@ -53,7 +55,7 @@ void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size)
 
     struct ao_arena_block *block = arena->head;
     if (!block || block->capacity - block->used < bytes)
-        block = add_block(arena, bytes);
+        block = add_block(arena, bytes, !overwritten || bytes <= BLOCK_BYTES);
     if (!block)
         return NULL;
     void *memory = block->bytes + block->used;
@@ -62,9 +64,14 @@ void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size)
     return memory;
 }
 
+void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size)
+{
+    return take(arena, n, size, false);
+}
+
 void *ao_arena_copy(struct ao_arena *arena, const void *data, size_t bytes)
 {
-    void *copy = ao_arena_alloc(arena, bytes, 1);
+    void *copy = take(arena, bytes, 1, true);
     if (copy && bytes)
         memcpy(copy, data, bytes);
     return copy;

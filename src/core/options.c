@@ -106,14 +106,56 @@ static aosa_status set_flag(const struct ao_option *row, bool *value, const char
     return AOSA_OK;
 }
 
+enum { MAX_WORD = 32 };
+
+/* Letters to insert, remove or replace to make b of a (Levenshtein 1966); b is shorter than
+ * MAX_WORD. */
+static size_t word_distance(const char *a, const char *b, size_t b_length)
+{
+    size_t row[MAX_WORD + 1];
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b_length];
+}
+
+/* The choice that differs from `word` in the fewest letters, if only in one of three; else "". */
+static void find_near(const char *choices, const char *word, char near[MAX_WORD])
+{
+    size_t best = (strlen(word) + 2) / 3 + 1;
+    near[0] = '\0';
+    for (const char *p = choices; *p;) {
+        const size_t n = strcspn(p, "|");
+        const size_t distance = n < MAX_WORD ? word_distance(word, p, n) : best;
+        if (distance < best) {
+            best = distance;
+            snprintf(near, MAX_WORD, "%.*s", (int)n, p);
+        }
+        p += n + (p[n] == '|');
+    }
+}
+
 static aosa_status set_choice(const struct ao_option *row, int *value, const char *text)
 {
+    char near[MAX_WORD];
     const int index = ao_choice_index(row->choices, text);
-    if (index < 0)
-        return ao_fail(AOSA_ERR_ARGUMENT, "--%s: '%s' is unknown, choose one of %s", row->name,
-                       text, row->choices);
-    *value = index;
-    return AOSA_OK;
+    if (index >= 0) {
+        *value = index;
+        return AOSA_OK;
+    }
+    find_near(row->choices, text, near);
+    return ao_fail(AOSA_ERR_ARGUMENT, "--%s: '%s' is unknown,%s%s%s choose one of %s", row->name,
+                   text, *near ? " did you mean " : "", near, *near ? "?" : "", row->choices);
 }
 
 static aosa_status set_text(const struct ao_option *row, char **value, const char *text)

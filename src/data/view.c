@@ -102,6 +102,18 @@ bool ao_view_is_dense(const struct ao_view *view)
     return true;
 }
 
+struct ao_view ao_view_item(const struct ao_view *view, int64_t index)
+{
+    struct ao_view item = { .dtype = view->dtype, .shape.rank = view->shape.rank - 1 };
+    const int64_t size = (int64_t)ao_dtype_size(view->dtype);
+    item.data = (char *)view->data + index * view->strides[0] * size;
+    for (int i = 1; i < view->shape.rank; i++) {
+        item.shape.dims[i - 1] = view->shape.dims[i];
+        item.strides[i - 1] = view->strides[i];
+    }
+    return item;
+}
+
 /* Called with a constant size, so that each copy is one load and one store. */
 static inline void copy_elements(size_t size, char *dst, int64_t dst_step, const char *src,
                                  int64_t src_step, int64_t n)

@@ -51,6 +51,9 @@ struct ao_view ao_view_channels_last(void *data, enum ao_dtype dtype, const stru
 
 bool ao_view_is_dense(const struct ao_view *view);
 
+/* Item `index` of the first axis, which is left out: one clip of a batch. Rank at least 1. */
+struct ao_view ao_view_item(const struct ao_view *view, int64_t index);
+
 /* Copies elements in logical order; dtype and shape agree, strides may differ. */
 void ao_view_copy(const struct ao_view *dst, const struct ao_view *src);
 

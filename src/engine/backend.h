@@ -7,8 +7,9 @@
 /*
  * One backend, one row in program.c. Programs and sessions are the backend's own structs behind
  * void pointers; program.c holds them in its handles and has already checked what every backend
- * needs: batch >= 1 (and 1 when the graph is not batchable), inner_threads >= 1, every node has
- * an operator, inputs and outputs exist and their indices are in range.
+ * needs: batch >= 1 (and 1 when the graph is not batchable), inner_threads >= 1, the pause is at
+ * most the number of nodes, every node has an operator, inputs and outputs exist and their indices
+ * are in range.
  */
 struct ao_backend_ops {
     const char *name;
@@ -29,7 +30,9 @@ struct ao_backend_ops {
     /* Index into graph->inputs and graph->outputs, in range. */
     struct ao_view (*input)(const void *session, int index);
     struct ao_view (*output)(const void *session, int index);
-    aosa_status (*run)(void *session, const struct ao_poll *poll);
+
+    /* The nodes before options->pause, or the rest; without a pause the first part is empty. */
+    aosa_status (*run)(void *session, enum ao_run_part part, const struct ao_poll *poll);
 
     const char *(*isa)(void);
     const char *(*version)(void);

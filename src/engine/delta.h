@@ -21,24 +21,24 @@ struct ao_delta_session; /* one thread's scratch: confined */
 #define AO_DELTA_BATCH 8
 
 /*
- * Borrows the graph for its life. AOSA_ERR_UNSUPPORTED, with the node and the reason, when the
- * network cannot go this way or would gain nothing by it: the input is no [1][3][T][H][W], or
- * more than a fiftieth of the multiply-accumulates stands behind a node without a delta rule.
- * AOSA_ERR_NOMEM.
+ * Borrows the graph for its life; `threads` pack the weights, and run the layers of a dense pass.
+ * AOSA_ERR_UNSUPPORTED, with the node and the reason, when the network cannot go this way or would
+ * gain nothing by it: the input is no [1][3][T][H][W], or more than a fiftieth of the
+ * multiply-accumulates stands behind a node without a delta rule. AOSA_ERR_NOMEM.
  */
-aosa_status ao_delta_create(const struct ao_graph *graph, struct ao_delta **delta);
+aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao_delta **delta);
 void ao_delta_destroy(struct ao_delta **delta);
 
 /* Values in one output row, batch axis left out: those of output 0 of the graph. */
 int64_t ao_delta_outputs(const struct ao_delta *delta);
+/* The walk's weights, and those of the dense pass, which the backend holds in its own layout. */
 size_t ao_delta_weight_bytes(const struct ao_delta *delta);
 
 /*
- * The dense pass over `clip`, float [3][T][H][W], borrowed during the call; `threads` work inside
- * its layers; `poll` may be NULL. AOSA_ERR_NOMEM, AOSA_ERR_CANCELLED or what the dense engine
- * answers.
+ * The dense pass over `clip`, float [3][T][H][W], borrowed during the call; `poll` may be NULL.
+ * AOSA_ERR_NOMEM, AOSA_ERR_CANCELLED or what the dense engine answers.
  */
-aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip, int threads,
+aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip,
                                  const struct ao_poll *poll, struct ao_delta_base **base);
 void ao_delta_base_destroy(struct ao_delta_base **base);
 
@@ -46,7 +46,7 @@ void ao_delta_base_destroy(struct ao_delta_base **base);
 const float *ao_delta_base_output(const struct ao_delta_base *base);
 size_t ao_delta_base_bytes(const struct ao_delta_base *base);
 
-/* Borrows delta. Scratch grows to what the largest batch needed and is kept. */
+/* Borrows delta. Scratch grows to what the largest batch needed and is kept; see reserve. */
 aosa_status ao_delta_session_create(const struct ao_delta *delta,
                                     struct ao_delta_session **session);
 void ao_delta_session_destroy(struct ao_delta_session **session);
@@ -59,6 +59,19 @@ struct ao_delta_mask {
     const struct ao_box *boxes;
     const int32_t *first; /* [T+1] */
 };
+
+/*
+ * Memory that batches of these masks need, the larger of it and what *need says. Reserving that in
+ * every session before the first run makes their runs allocate nothing.
+ */
+struct ao_delta_need {
+    size_t block_bytes, positions;
+};
+aosa_status ao_delta_session_measure(struct ao_delta_session *session,
+                                     const struct ao_delta_mask *masks, int n,
+                                     struct ao_delta_need *need);
+aosa_status ao_delta_session_reserve(struct ao_delta_session *session,
+                                     const struct ao_delta_need *need);
 
 /* What stands in the occluded voxels: `volume` [3][T][H][W] if not NULL, else `value` per channel,
  * both in the units of the network's input. */
@@ -89,8 +102,11 @@ int ao_delta_stages(const struct ao_delta *delta);
 struct ao_delta_stage ao_delta_stage(const struct ao_delta *delta,
                                      const struct ao_delta_session *session, int stage);
 
-/* Name of the first node without a delta rule, or NULL when the whole walk has rules; `reason`
- * then says why. From there on the (small) rest runs densely in double precision. */
+/*
+ * Name of the first node behind which every position changes, with the reason: a gate that changes
+ * everywhere (squeeze and excite), or a node without a delta rule, from which on the small rest
+ * runs densely in double precision. "" and *reason untouched when there is none.
+ */
 const char *ao_delta_dense_from(const struct ao_delta *delta, const char **reason);
 
 #endif

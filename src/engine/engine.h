@@ -21,6 +21,7 @@ struct ao_program_options {
     enum ao_backend backend;
     int batch;         /* clips per run, >= 1; must be 1 when the graph is not batchable */
     int inner_threads; /* threads inside one layer */
+    size_t pause;      /* node before which a run can be split, see ao_session_run_part; 0: none */
 };
 
 struct ao_program;
@@ -65,6 +66,13 @@ void ao_session_set_poll(struct ao_session *session, const struct ao_poll *poll)
 
 /* AOSA_ERR_INTERNAL if a library underneath fails. */
 aosa_status ao_session_run(struct ao_session *session);
+
+/*
+ * A run in two parts, for a program with a pause: the nodes before it, then the rest. Outputs that
+ * the first part made can be read, and inputs that only the second reads be written, in between.
+ */
+enum ao_run_part { AO_RUN_BEFORE_PAUSE, AO_RUN_FROM_PAUSE };
+aosa_status ao_session_run_part(struct ao_session *session, enum ao_run_part part);
 
 /* Instruction set the backend's kernels use here, such as "avx2"; for result.json. */
 const char *ao_backend_isa(enum ao_backend backend);

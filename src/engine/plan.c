@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/plan.h"
 
-#include <stdlib.h>
-
 #include "core/alloc.h"
 
-/* Larger first; equal sizes in the order of the spans, so that a plan is reproducible. */
-static int by_size(const void *a, const void *b)
+/* Larger first; equal sizes in the order of the spans, so that a plan is reproducible. By
+ * insertion: the lists are short, and qsort may allocate. */
+static void insert_by_size(struct ao_span **order, size_t n_order, struct ao_span *span)
 {
-    const struct ao_span *const *x = a, *const *y = b;
-    if ((*x)->bytes != (*y)->bytes)
-        return (*x)->bytes > (*y)->bytes ? -1 : 1;
-    return *x < *y ? -1 : *x > *y;
+    size_t i = n_order;
+    for (; i > 0 && order[i - 1]->bytes < span->bytes; i--)
+        order[i] = order[i - 1];
+    order[i] = span;
 }
 
 static bool alive_together(const struct ao_span *a, const struct ao_span *b)
@@ -65,19 +64,24 @@ static aosa_status place_all(struct ao_span **order, size_t n, struct ao_span **
     return AOSA_OK;
 }
 
+aosa_status ao_plan_pack_in(struct ao_span *spans, size_t n, struct ao_span **order,
+                            size_t *total_bytes)
+{
+    size_t n_order = 0;
+    for (size_t i = 0; i < n; i++) {
+        spans[i].offset = 0;
+        if (spans[i].bytes > 0)
+            insert_by_size(order, n_order++, &spans[i]);
+    }
+    return place_all(order, n_order, order + n, total_bytes);
+}
+
 aosa_status ao_plan_pack(struct ao_span *spans, size_t n, size_t *total_bytes)
 {
     struct ao_span **order = ao_alloc(2 * n + 1, sizeof *order);
     if (!order)
         return ao_fail(AOSA_ERR_NOMEM, "memory plan: no memory for %zu values", n);
-    size_t n_order = 0;
-    for (size_t i = 0; i < n; i++) {
-        spans[i].offset = 0;
-        if (spans[i].bytes > 0)
-            order[n_order++] = &spans[i];
-    }
-    qsort(order, n_order, sizeof *order, by_size);
-    const aosa_status status = place_all(order, n_order, order + n, total_bytes);
+    const aosa_status status = ao_plan_pack_in(spans, n, order, total_bytes);
     ao_free(order);
     return status;
 }

@@ -25,6 +25,10 @@ struct ao_span {
  */
 aosa_status ao_plan_pack(struct ao_span *spans, size_t n, size_t *total_bytes);
 
+/* The same without an allocation; `order` is work space for 2 n spans. */
+aosa_status ao_plan_pack_in(struct ao_span *spans, size_t n, struct ao_span **order,
+                            size_t *total_bytes);
+
 /*
  * Lifetimes of the graph's values, spans[value]; bytes are left to the caller (0 for values he
  * does not place). A value lives from its producer to its last reader. Inputs keep their contents

@@ -38,6 +38,9 @@ static aosa_status check_options(const struct ao_graph *graph,
     if (options->batch > 1 && !graph->batchable)
         return ao_fail(AOSA_ERR_SHAPE, "batch %d: this model takes one clip at a time (%s)",
                        options->batch, graph->not_batchable);
+    if (options->pause > graph->n_nodes)
+        return ao_fail(AOSA_ERR_ARGUMENT, "pause before node %zu, there are %zu", options->pause,
+                       graph->n_nodes);
     return AOSA_OK;
 }
 
@@ -187,7 +190,13 @@ aosa_status ao_poll_ask(const struct ao_poll *poll)
 
 aosa_status ao_session_run(struct ao_session *session)
 {
-    return session->program->ops->run(session->impl, session->poll);
+    AO_TRY(ao_session_run_part(session, AO_RUN_BEFORE_PAUSE));
+    return ao_session_run_part(session, AO_RUN_FROM_PAUSE);
+}
+
+aosa_status ao_session_run_part(struct ao_session *session, enum ao_run_part part)
+{
+    return session->program->ops->run(session->impl, part, session->poll);
 }
 
 const char *ao_backend_isa(enum ao_backend backend)

@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explain/explanation.h"
 
-#include <math.h>
-#include <time.h>
-
-#include "attribution/heat_map.h"
 #include "core/alloc.h"
-#include "explain/targets.h"
-
-double ao_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Adds the time since *since to a stage and starts the next. */
-static void lap(double seconds[AO_STAGES], enum ao_stage stage, double *since)
-{
-    const double now = ao_now();
-    seconds[stage] += now - *since;
-    *since = now;
-}
+#include "core/clock.h"
 
 aosa_status ao_clip_fits(const struct aosa_clip *clip, const struct aosa_model *model)
 {
@@ -31,113 +12,100 @@ aosa_status ao_clip_fits(const struct aosa_clip *clip, const struct aosa_model *
                    clip->T, clip->H, clip->W, model->path, model->T, model->H, model->W);
 }
 
-static aosa_status run_masks(aosa_explanation *e, const struct ao_progress *progress)
+/* Flow and masks, those that the method needs. */
+static aosa_status prepare_masks(aosa_explanation *e, const struct aosa_clip *clip)
 {
-    const struct ao_occluder_options options = ao_settings_occluder(e->settings);
-    struct ao_fill fill;
+    const unsigned needs = ao_settings_method(e->settings)->needs;
+    const bool masks = needs & AO_NEEDS_MASKS;
     double since = ao_now();
-    AO_TRY(ao_occluder_create(e->model, &options, &e->occluder));
-    AO_TRY(ao_fill_create(e->settings->explain.fill, e->clip, &fill));
-    lap(e->seconds, AO_STAGE_PREPARE, &since);
-    const aosa_status status =
-        ao_occluder_run(e->occluder, e->clip, e->masks, &fill, progress, e->outputs);
-    lap(e->seconds, AO_STAGE_FORWARD, &since);
-    ao_fill_fini(&fill);
-    return status;
-}
-
-/* Scores, effects and maps of one target from the class outputs. */
-static aosa_status explain_target(const aosa_explanation *e, struct ao_target_result *result,
-                                  double *effects)
-{
-    const struct aosa_model *model = e->model;
-    const enum ao_score_kind kind = (enum ao_score_kind)e->settings->explain.score;
-    const size_t voxels = ao_clip_voxels(e->clip);
-    const int M = e->masks->M;
-    result->scores = ao_alloc((size_t)M, sizeof *result->scores);
-    result->map = ao_alloc_raw(voxels, sizeof *result->map);
-    result->normalised = ao_alloc_raw(voxels, sizeof *result->normalised);
-    if (!result->scores || !result->map || !result->normalised)
-        return ao_fail(AOSA_ERR_NOMEM, "map: no memory for %zu voxels", voxels);
-
-    const struct ao_target plain = { .a = result->target.a, .b = -1 };
-    result->probability =
-        ao_score(AO_SCORE_PROB, e->outputs, model->classes, model->probabilities, plain);
-    result->base = ao_score(kind, e->outputs, model->classes, model->probabilities, result->target);
-    result->most = -HUGE_VAL;
-    result->least = HUGE_VAL;
-    for (int i = 0; i < M; i++) {
-        const float *row = e->outputs + (size_t)(1 + i) * (size_t)model->classes;
-        const double score =
-            ao_score(kind, row, model->classes, model->probabilities, result->target);
-        effects[i] = score - result->base;
-        if (!isfinite(effects[i]))
-            return ao_fail(AOSA_ERR_NUMERIC,
-                           "the score of mask %d is %g and that of the clip %g; try --score prob",
-                           i, score, result->base);
-        result->scores[i] = (float)score;
-        result->most = fmax(result->most, -effects[i]);
-        result->least = fmin(result->least, -effects[i]);
-    }
-    AO_TRY(ao_heat_map(e->masks, effects, result->map));
-    ao_heat_map_normalise(e->masks, effects, result->map, result->normalised);
+    if (!e->flow && ((needs & AO_NEEDS_FLOW) || (masks && ao_mask_needs_flow(&e->settings->mask))))
+        AO_TRY(ao_make_flow(clip, e->settings, &e->flow));
+    ao_lap(&e->seconds_flow, &since);
+    if (masks)
+        AO_TRY(ao_make_masks(clip, e->settings, e->flow, &e->masks));
+    ao_lap(&e->seconds_masks, &since);
     return AOSA_OK;
 }
 
-static aosa_status explain_targets(aosa_explanation *e)
+/* What the method reads. */
+static struct ao_attribution attribution_of(const aosa_explanation *e,
+                                            const struct aosa_model *model,
+                                            const struct aosa_clip *clip)
 {
-    struct ao_target targets[AO_MAX_TARGETS];
-    AO_TRY(ao_targets_resolve(e->model, e->settings->explain.target, e->outputs, targets,
-                              &e->n_targets));
-    e->targets = ao_alloc((size_t)e->n_targets, sizeof *e->targets);
-    double *effects = ao_alloc((size_t)e->masks->M, sizeof *effects);
-    aosa_status status = AOSA_OK;
-    if (!e->targets || !effects)
-        status = ao_fail(AOSA_ERR_NOMEM, "explanation: no memory for %d targets", e->n_targets);
-    for (int k = 0; status == AOSA_OK && k < e->n_targets; k++) {
-        e->targets[k].target = targets[k];
-        status = explain_target(e, &e->targets[k], effects);
-    }
-    ao_free(effects);
-    return status;
+    const aosa_settings *settings = e->settings;
+    return (struct ao_attribution){
+        .method = ao_settings_method(settings),
+        .model = model,
+        .clip = clip,
+        .flow = e->flow,
+        .masks = e->masks,
+        .fill = &e->fill,
+        .target = settings->explain.target,
+        .score = (enum ao_score_kind)settings->explain.score,
+        .options = &settings->method,
+        .run = ao_settings_occluder(settings),
+        .seed = (uint64_t)settings->mask.seed,
+        .progress = &e->progress,
+    };
 }
 
-static aosa_status explain(aosa_explanation *e, const aosa_settings *settings,
-                           const struct ao_progress *progress)
+static aosa_status prepare(aosa_explanation *e, const struct aosa_model *model,
+                           const struct aosa_clip *clip, const aosa_settings *settings)
 {
     struct ao_target targets[AO_MAX_TARGETS];
     int n;
     AO_TRY(ao_settings_resolve(settings, &e->settings));
-    AO_TRY(ao_model_require_clip(e->model));
-    AO_TRY(ao_clip_fits(e->clip, e->model));
+    AO_TRY(ao_settings_check_method(e->settings));
+    AO_TRY(ao_model_require_clip(model));
+    AO_TRY(ao_clip_fits(clip, model));
     const bool official = e->settings->explain.compat == AO_COMPAT_OFFICIAL;
     struct ao_mask_options *mask = &e->settings->mask;
-    AO_TRY(ao_mask_options_resolve(mask, e->clip->T, e->clip->H, e->clip->W, official, mask));
+    if (ao_settings_method(e->settings)->needs & AO_NEEDS_MASKS)
+        AO_TRY(ao_mask_options_resolve(mask, clip->T, clip->H, clip->W, official, mask));
     /* A wrong target must not cost a minute of forwards first. */
-    AO_TRY(ao_targets_resolve(e->model, e->settings->explain.target, NULL, targets, &n));
-    AO_TRY(ao_make_masks(e->clip, e->settings, &e->flow, &e->masks, e->seconds));
-    e->outputs = ao_alloc(1 + (size_t)e->masks->M, (size_t)e->model->classes * sizeof(float));
-    if (!e->outputs)
-        return ao_fail(AOSA_ERR_NOMEM, "explanation: no memory for %d x %d outputs",
-                       1 + e->masks->M, e->model->classes);
-    AO_TRY(run_masks(e, progress));
-    double since = ao_now();
-    const aosa_status status = explain_targets(e);
-    lap(e->seconds, AO_STAGE_MAP, &since);
-    return status;
+    AO_TRY(ao_targets_resolve(model, e->settings->explain.target, NULL, targets, &n));
+    AO_TRY(ao_fill_create(e->settings->explain.fill, e->settings->method.window, clip, &e->fill));
+    AO_TRY(prepare_masks(e, clip));
+    e->attribution = attribution_of(e, model, clip);
+    e->attribution.outputs = ao_alloc((size_t)model->classes, sizeof(float));
+    return e->attribution.outputs
+               ? AOSA_OK
+               : ao_fail(AOSA_ERR_NOMEM, "explanation: no memory for %d classes", model->classes);
+}
+
+aosa_status ao_explanation_prepare(const struct aosa_model *model, const struct aosa_clip *clip,
+                                   const aosa_settings *settings, struct ao_flow_field **flow,
+                                   struct aosa_explanation **explanation)
+{
+    aosa_explanation *e = ao_alloc(1, sizeof *e);
+    if (!e)
+        return ao_fail(AOSA_ERR_NOMEM, "explanation: no memory");
+    e->flow = *flow;
+    *flow = NULL;
+    const aosa_status status = prepare(e, model, clip, settings);
+    if (status != AOSA_OK) {
+        aosa_explanation_destroy(&e);
+        return status;
+    }
+    *explanation = e;
+    return AOSA_OK;
+}
+
+aosa_status ao_explanation_run(aosa_explanation *e, aosa_progress_fn progress, void *user)
+{
+    struct ao_attribution *a = &e->attribution;
+    e->progress = (struct ao_progress){ .fn = progress, .user = user, .stage = a->method->name };
+    return a->method->run(a);
 }
 
 aosa_status aosa_explain(const aosa_model *model, const aosa_clip *clip,
                          const aosa_settings *settings, aosa_progress_fn progress, void *user,
                          aosa_explanation **explanation)
 {
-    const struct ao_progress report = { .fn = progress, .user = user, .stage = "masks" };
-    aosa_explanation *e = ao_alloc(1, sizeof *e);
-    if (!e)
-        return ao_fail(AOSA_ERR_NOMEM, "explanation: no memory");
-    e->model = model;
-    e->clip = clip;
-    const aosa_status status = explain(e, settings, &report);
+    struct ao_flow_field *none = NULL;
+    aosa_explanation *e;
+    AO_TRY(ao_explanation_prepare(model, clip, settings, &none, &e));
+    const aosa_status status = ao_explanation_run(e, progress, user);
     if (status != AOSA_OK) {
         aosa_explanation_destroy(&e);
         return status;
@@ -151,14 +119,8 @@ void aosa_explanation_destroy(aosa_explanation **explanation)
     aosa_explanation *e = *explanation;
     if (!e)
         return;
-    for (int k = 0; e->targets && k < e->n_targets; k++) {
-        ao_free(e->targets[k].scores);
-        ao_free(e->targets[k].map);
-        ao_free(e->targets[k].normalised);
-    }
-    ao_free(e->targets);
-    ao_free(e->outputs);
-    ao_occluder_destroy(&e->occluder);
+    ao_attribution_fini(&e->attribution);
+    ao_fill_fini(&e->fill);
     ao_flow_field_destroy(&e->flow);
     ao_mask_set_destroy(&e->masks);
     aosa_settings_destroy(&e->settings);
@@ -168,26 +130,32 @@ void aosa_explanation_destroy(aosa_explanation **explanation)
 
 int aosa_explanation_targets(const aosa_explanation *explanation)
 {
-    return explanation->n_targets;
+    return explanation->attribution.n_results;
 }
 
 double aosa_explanation_base(const aosa_explanation *explanation, int k)
 {
-    return explanation->targets[k].base;
+    return explanation->attribution.results[k].base;
 }
 
 const float *aosa_explanation_scores(const aosa_explanation *explanation, int k, size_t *n)
 {
-    *n = (size_t)explanation->masks->M;
-    return explanation->targets[k].scores;
+    const float *scores = explanation->attribution.results[k].scores;
+    *n = scores ? (size_t)explanation->masks->M : 0;
+    return scores;
 }
 
 const float *aosa_explanation_map(const aosa_explanation *explanation, int k)
 {
-    return explanation->targets[k].map;
+    return explanation->attribution.results[k].map;
 }
 
 const float *aosa_explanation_normalised(const aosa_explanation *explanation, int k)
 {
-    return explanation->targets[k].normalised;
+    return explanation->attribution.results[k].normalised;
+}
+
+const char *aosa_explanation_warning(const aosa_explanation *explanation)
+{
+    return explanation->attribution.warning;
 }

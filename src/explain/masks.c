@@ -7,42 +7,47 @@
 #include "explain/save.h"
 #include "render/picture.h"
 
-/* Flow and masks from the frames that the flow is computed on; see ao_make_masks. */
-static aosa_status make(const struct aosa_clip *clip, const aosa_settings *settings,
-                        const uint8_t *frames, struct ao_flow_field **flow,
-                        struct aosa_mask_set **masks, double seconds[AO_STAGES])
+static bool is_official(const aosa_settings *settings)
 {
-    const bool official = settings->explain.compat == AO_COMPAT_OFFICIAL;
-    const double start = ao_now();
-    if (ao_mask_needs_flow(&settings->mask))
-        AO_TRY(ao_flow_compute(frames, clip->T, clip->H, clip->W, &settings->flow, official, flow));
-    const double middle = ao_now();
-    const struct ao_mask_source source = {
-        .T = clip->T,
-        .H = clip->H,
-        .W = clip->W,
-        .flow = *flow,
-        .rgb = frames,
-    };
-    const aosa_status status = ao_masks_generate(&source, &settings->mask, official, masks);
-    seconds[AO_STAGE_FLOW] = middle - start;
-    seconds[AO_STAGE_MASKS] = ao_now() - middle;
-    if (status != AOSA_OK)
-        ao_flow_field_destroy(flow);
+    return settings->explain.compat == AO_COMPAT_OFFICIAL;
+}
+
+/* The frames that motion and black bars are looked for in; the caller frees them. */
+static aosa_status make_frames(const struct aosa_clip *clip, const aosa_settings *settings,
+                               uint8_t **frames)
+{
+    *frames = ao_alloc_raw(ao_clip_voxels(clip), 3);
+    if (!*frames)
+        return ao_fail(AOSA_ERR_NOMEM, "flow: no memory for %zu pixels", ao_clip_voxels(clip));
+    ao_clip_flow_frames(clip, is_official(settings), *frames);
+    return AOSA_OK;
+}
+
+aosa_status ao_make_flow(const struct aosa_clip *clip, const aosa_settings *settings,
+                         struct ao_flow_field **flow)
+{
+    uint8_t *frames;
+    AO_TRY(make_frames(clip, settings, &frames));
+    const aosa_status status = ao_flow_compute(frames, clip->T, clip->H, clip->W, &settings->flow,
+                                               is_official(settings), flow);
+    ao_free(frames);
     return status;
 }
 
 aosa_status ao_make_masks(const struct aosa_clip *clip, const aosa_settings *settings,
-                          struct ao_flow_field **flow, struct aosa_mask_set **masks,
-                          double seconds[AO_STAGES])
+                          const struct ao_flow_field *flow, struct aosa_mask_set **masks)
 {
-    *flow = NULL;
-    *masks = NULL;
-    uint8_t *frames = ao_alloc_raw(ao_clip_voxels(clip), 3);
-    if (!frames)
-        return ao_fail(AOSA_ERR_NOMEM, "flow: no memory for %zu pixels", ao_clip_voxels(clip));
-    ao_clip_flow_frames(clip, settings->explain.compat == AO_COMPAT_OFFICIAL, frames);
-    const aosa_status status = make(clip, settings, frames, flow, masks, seconds);
+    uint8_t *frames;
+    AO_TRY(make_frames(clip, settings, &frames));
+    const struct ao_mask_source source = {
+        .T = clip->T,
+        .H = clip->H,
+        .W = clip->W,
+        .flow = flow,
+        .rgb = frames,
+    };
+    const aosa_status status =
+        ao_masks_generate(&source, &settings->mask, is_official(settings), masks);
     ao_free(frames);
     return status;
 }
@@ -50,11 +55,14 @@ aosa_status ao_make_masks(const struct aosa_clip *clip, const aosa_settings *set
 aosa_status aosa_masks_create(const aosa_clip *clip, const aosa_settings *settings,
                               aosa_mask_set **masks)
 {
-    double seconds[AO_STAGES];
-    struct ao_flow_field *flow;
+    struct ao_flow_field *flow = NULL;
     aosa_settings *resolved;
     AO_TRY(ao_settings_resolve(settings, &resolved));
-    const aosa_status status = ao_make_masks(clip, resolved, &flow, masks, seconds);
+    aosa_status status = AOSA_OK;
+    if (ao_mask_needs_flow(&resolved->mask))
+        status = ao_make_flow(clip, resolved, &flow);
+    if (status == AOSA_OK)
+        status = ao_make_masks(clip, resolved, flow, masks);
     ao_flow_field_destroy(&flow);
     aosa_settings_destroy(&resolved);
     return status;
@@ -91,22 +99,19 @@ static json_t *report(const aosa_mask_set *masks, const aosa_clip *clip,
     for (int m = 0; m < masks->M; m++)
         json_array_append_new(visible, json_real(ao_mask_visible(masks, m)));
     return json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:o}", "aosa_masks", AO_RESULT_SCHEMA, "input",
-                     ao_report_clip(clip), "options", ao_settings_json(settings), "masks", masks->M,
-                     "tracks", masks->N, "mask_size", masks->size, "visible", visible);
+                     ao_report_clip(clip), "options", ao_settings_json(settings, NULL), "masks",
+                     masks->M, "tracks", masks->N, "mask_size", masks->size, "visible", visible);
 }
 
 static aosa_status save(struct ao_outdir *dir, const aosa_mask_set *masks, const aosa_clip *clip,
                         const aosa_settings *settings, unsigned wanted)
 {
-    double seconds[AO_STAGES];
     struct ao_flow_field *flow = NULL;
-    struct aosa_mask_set *again = NULL;
     /* The masks do not keep the flow they followed; who wants it pays for it once more. */
-    if (wanted & AO_SAVE_FLOW)
-        AO_TRY(ao_make_masks(clip, settings, &flow, &again, seconds));
+    if ((wanted & AO_SAVE_FLOW) && ao_mask_needs_flow(&settings->mask))
+        AO_TRY(ao_make_flow(clip, settings, &flow));
     aosa_status status = ao_save_artefacts(dir, wanted, clip, flow, masks);
     ao_flow_field_destroy(&flow);
-    ao_mask_set_destroy(&again);
     char *png = ao_outdir_file(dir, "tracks.png"), *mp4 = ao_outdir_file(dir, "tracks.mp4");
     if (status == AOSA_OK && (!png || !mp4))
         status = ao_fail(AOSA_ERR_NOMEM, "tracks: no memory for their paths");

@@ -11,6 +11,8 @@ struct ao_model_options ao_settings_model_options(const aosa_settings *settings)
         .frame_height = settings->run.frame_height,
         .frame_width = settings->run.frame_width,
         .allow_nonfinite = settings->run.allow_nonfinite,
+        .allow_traced = settings->run.allow_traced,
+        .max_gmacs = settings->run.max_gmacs,
         .labels = settings->run.labels,
     };
 }

@@ -1,29 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "attribution/occluder.h"
+#include <stdio.h>
+
+#include "attribution/gradients.h"
+#include "attribution/layer.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "explain/explanation.h"
 #include "explain/page.h"
 #include "explain/report.h"
-#include "explain/targets.h"
 
 /* What an explanation will cost. */
 struct plan {
-    int masks, threads;
+    const struct aosa_explanation *explanation; /* prepared */
+    struct ao_passes passes;
     double gmacs_each, seconds;
-    struct ao_occluder_cost cost; /* of the masks that were measured */
-    int measured;
+    struct ao_occluder *occluder; /* measured; NULL for a method that goes backward */
+    int measured;                 /* masks */
+    size_t weight_bytes, thread_bytes;
 };
 
-/* Seconds of one run over the first `masks` of the masks. */
-static aosa_status time_run(struct ao_occluder *occluder, const struct aosa_clip *clip,
-                            const struct aosa_mask_set *all, int masks, float *outputs,
-                            double *seconds)
+/* Whether every mask is a forward of its own, which the delta engine shortens. */
+static bool occludes(const struct ao_method *method)
 {
-    const struct ao_fill fill = { 0 };
-    struct aosa_mask_set some = *all; /* shares the arrays, has fewer masks */
-    some.M = masks;
+    return (method->needs & AO_NEEDS_MASKS) && !(method->needs & AO_NEEDS_GRADIENT);
+}
+
+/* Seconds of one run over the first `n` masks of a set. */
+static aosa_status time_masks(const struct plan *plan, const struct aosa_mask_set *masks, int n,
+                              float *outputs, double *seconds)
+{
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    struct aosa_mask_set some = *masks; /* shares the arrays, has fewer masks */
+    some.M = n;
     const double start = ao_now();
-    AO_TRY(ao_occluder_run(occluder, clip, &some, &fill, NULL, outputs));
+    AO_TRY(ao_occluder_run(plan->occluder, a->clip, &some, a->fill, NULL, outputs));
     *seconds = ao_now() - start;
     return AOSA_OK;
 }
@@ -32,75 +42,135 @@ static aosa_status time_run(struct ao_occluder *occluder, const struct aosa_clip
  * Times the clip alone and with one batch on every thread; the difference, times the rounds of such
  * batches, is the time of the masks. The first masks are as good as any: tubes are alike in size.
  */
-static aosa_status measure(struct ao_occluder *occluder, const struct aosa_clip *clip,
-                           const struct aosa_mask_set *masks, const struct aosa_model *model,
-                           struct plan *plan)
+static aosa_status measure_masks(struct plan *plan)
 {
-    const int round = ao_occluder_cost(occluder).batch * plan->threads;
-    plan->measured = masks->M < round ? masks->M : round;
-    float *outputs = ao_alloc(1 + (size_t)plan->measured, (size_t)model->classes * sizeof *outputs);
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    AO_TRY(ao_occluder_create(a->model, &a->run, &plan->occluder));
+    const int round = ao_occluder_cost(plan->occluder).batch * a->run.threads;
+    plan->measured = a->masks->M < round ? a->masks->M : round;
+    float *outputs =
+        ao_alloc(1 + (size_t)plan->measured, (size_t)a->model->classes * sizeof *outputs);
     if (!outputs)
         return ao_fail(AOSA_ERR_NOMEM, "plan: no memory for %d outputs", plan->measured);
-    double warm, alone, together = 0;
-    aosa_status status = time_run(occluder, clip, masks, 0, outputs, &warm);
+    double warm, alone = 0, together = 0;
+    aosa_status status = time_masks(plan, a->masks, 0, outputs, &warm);
     if (status == AOSA_OK)
-        status = time_run(occluder, clip, masks, 0, outputs, &alone);
+        status = time_masks(plan, a->masks, 0, outputs, &alone);
     if (status == AOSA_OK)
-        status = time_run(occluder, clip, masks, plan->measured, outputs, &together);
+        status = time_masks(plan, a->masks, plan->measured, outputs, &together);
     ao_free(outputs);
-    if (status != AOSA_OK)
-        return status;
-    const int rounds = (masks->M + round - 1) / round;
+    const int rounds = (a->masks->M + round - 1) / round;
     plan->seconds = alone + (together > alone ? together - alone : 0) * rounds;
-    plan->cost = ao_occluder_cost(occluder);
-    return AOSA_OK;
-}
-
-static aosa_status make_plan(const struct aosa_model *model, const struct aosa_clip *clip,
-                             const aosa_settings *settings, struct ao_occluder **occluder,
-                             struct plan *plan)
-{
-    const struct ao_occluder_options options = ao_settings_occluder(settings);
-    struct ao_target targets[AO_MAX_TARGETS];
-    double seconds[AO_STAGES];
-    struct ao_flow_field *flow;
-    struct aosa_mask_set *masks;
-    int n;
-    AO_TRY(ao_model_require_clip(model));
-    AO_TRY(ao_clip_fits(clip, model));
-    AO_TRY(ao_targets_resolve(model, settings->explain.target, NULL, targets, &n));
-    AO_TRY(ao_make_masks(clip, settings, &flow, &masks, seconds));
-    *plan = (struct plan){
-        .masks = masks->M,
-        .threads = options.threads,
-        .gmacs_each = 1e-9 * ao_model_macs(model),
-    };
-    aosa_status status = ao_occluder_create(model, &options, occluder);
-    if (status == AOSA_OK)
-        status = measure(*occluder, clip, masks, model, plan);
-    ao_flow_field_destroy(&flow);
-    ao_mask_set_destroy(&masks);
     return status;
 }
 
-/* GMACs that all masks will take, from those that were measured. */
-static double gmacs_to_do(const struct plan *plan)
+/* Passes at once on every thread: those of the seconds of one. */
+static double rounds(const struct plan *plan, int64_t passes)
 {
-    if (plan->cost.macs_dense <= 0)
-        return 0;
-    return plan->gmacs_each * plan->masks * plan->cost.macs_done / plan->cost.macs_dense;
+    const int threads = plan->explanation->attribution.run.threads;
+    return (double)((passes + threads - 1) / threads);
+}
+
+/* Times one forward of the whole network. */
+static aosa_status measure_forward(struct plan *plan)
+{
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    const struct aosa_mask_set none = { .T = a->clip->T, .H = a->clip->H, .W = a->clip->W };
+    struct ao_occluder_options dense = a->run;
+    double warm, seconds = 0;
+    dense.engine = AO_ENGINE_DENSE;
+    AO_TRY(ao_occluder_create(a->model, &dense, &plan->occluder));
+    AO_TRY(time_masks(plan, &none, 0, a->outputs, &warm));
+    AO_TRY(time_masks(plan, &none, 0, a->outputs, &seconds));
+    plan->seconds = seconds * rounds(plan, plan->passes.forwards);
+    return AOSA_OK;
+}
+
+static void write_clip(const void *context, const struct ao_view *input, int64_t item,
+                       int64_t previous)
+{
+    const struct ao_attribution *a = context;
+    (void)item, (void)previous;
+    ao_gradients_write(a->clip->values, input);
+}
+
+/* Times the forward and the backward of the clip, by which any other pass is judged. */
+static aosa_status measure_backward(struct plan *plan)
+{
+    struct ao_attribution trial = plan->explanation->attribution; /* its results are its own */
+    struct ao_backprop_options options = { .one_item = plan->passes.backwards == 1, .clip = true };
+    struct ao_gradients *gradients = NULL;
+    struct ao_layer layer;
+    if (trial.method->needs & AO_NEEDS_FEATURES) {
+        AO_TRY(ao_layer_find(trial.model, trial.options->layer, &layer));
+        options.clip = false;
+        options.taps = &layer.value;
+        options.n_taps = 1;
+    }
+    trial.outputs = ao_alloc((size_t)trial.model->classes, sizeof *trial.outputs);
+    aosa_status status = trial.outputs
+                             ? ao_gradients_open(&trial, &options, &gradients)
+                             : ao_fail(AOSA_ERR_NOMEM, "plan: no memory for the class outputs");
+    if (status == AOSA_OK)
+        status = ao_gradients_clip(gradients, NULL, NULL, NULL);
+    const double warm = trial.seconds_run; /* the first pass touches all memory */
+    if (status == AOSA_OK)
+        status = ao_gradients_variants(gradients, &trial.results[0], 1, write_clip, NULL, &trial);
+    plan->weight_bytes = trial.memory.weight_bytes;
+    plan->thread_bytes = trial.memory.activation_bytes + trial.memory.scratch_bytes;
+    plan->seconds = (trial.seconds_run - warm) * rounds(plan, plan->passes.backwards);
+    ao_gradients_close(&gradients);
+    ao_attribution_fini(&trial);
+    return status;
+}
+
+static aosa_status make_plan(struct plan *plan)
+{
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    struct ao_target targets[AO_MAX_TARGETS];
+    int n;
+    AO_TRY(ao_targets_resolve(a->model, a->target, NULL, targets, &n));
+    AO_TRY(a->method->passes(a, n, &plan->passes));
+    plan->gmacs_each = 1e-9 * ao_model_macs(a->model);
+    if (a->method->needs & AO_NEEDS_GRADIENT)
+        return measure_backward(plan);
+    AO_TRY(occludes(a->method) ? measure_masks(plan) : measure_forward(plan));
+    const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
+    plan->weight_bytes = cost.weight_bytes;
+    plan->thread_bytes = cost.thread_bytes;
+    return AOSA_OK;
+}
+
+/* GMACs that all masks will take, from those that were measured. */
+static double gmacs_of_masks(const struct plan *plan)
+{
+    const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
+    const int M = plan->explanation->masks->M;
+    return cost.macs_dense > 0 ? plan->gmacs_each * M * cost.macs_done / cost.macs_dense : 0;
 }
 
 static json_t *plan_json(const struct plan *plan)
 {
-    return json_pack("{s:i, s:s, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:f}",
-                     "aosa_plan", AO_RESULT_SCHEMA, "engine", plan->cost.engine, "why_dense",
-                     ao_json_text(plan->cost.why), "masks", plan->masks, "batch", plan->cost.batch,
-                     "threads", plan->threads, "gmacs_per_forward", plan->gmacs_each, "gmacs_dense",
-                     plan->gmacs_each * plan->masks, "gmacs", gmacs_to_do(plan), "weight_bytes",
-                     (json_int_t)plan->cost.weight_bytes, "base_bytes",
-                     (json_int_t)plan->cost.base_bytes, "bytes_per_thread",
-                     (json_int_t)plan->cost.thread_bytes, "estimated_seconds", plan->seconds);
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    json_t *object = json_pack(
+        "{s:i, s:s, s:I, s:I, s:i, s:f, s:I, s:I, s:f}", "aosa_plan", AO_RESULT_SCHEMA, "method",
+        a->method->name, "forwards", (json_int_t)plan->passes.forwards, "backwards",
+        (json_int_t)plan->passes.backwards, "threads", a->run.threads, "gmacs_per_forward",
+        plan->gmacs_each, "weight_bytes", (json_int_t)plan->weight_bytes, "bytes_per_thread",
+        (json_int_t)plan->thread_bytes, "estimated_seconds", plan->seconds);
+    if (!object || !occludes(a->method))
+        return object;
+    const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
+    const int M = plan->explanation->masks->M;
+    json_t *masks = json_pack("{s:s, s:o, s:i, s:i, s:f, s:f, s:I}", "engine", cost.engine,
+                              "why_dense", ao_json_text(cost.why), "masks", M, "batch", cost.batch,
+                              "gmacs_dense", plan->gmacs_each * M, "gmacs", gmacs_of_masks(plan),
+                              "base_bytes", (json_int_t)cost.base_bytes);
+    const bool whole = json_object_update(object, masks) == 0;
+    json_decref(masks);
+    if (!whole)
+        json_decref(object);
+    return whole ? object : NULL;
 }
 
 static double megabytes(size_t bytes)
@@ -108,19 +178,33 @@ static double megabytes(size_t bytes)
     return 1e-6 * (double)bytes;
 }
 
+static void page_masks(const struct plan *plan, struct ao_page *page)
+{
+    const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
+    const int M = plan->explanation->masks->M;
+    ao_page_add(page, "masks      %d, in batches of %d on %d threads\n", M, cost.batch,
+                plan->explanation->attribution.run.threads);
+    ao_page_add(page, "engine     %s%s%s\n", cost.engine, *cost.why ? ": " : "", cost.why);
+    ao_page_add(page, "work       %.1f GMAC; whole forwards would be %.2f GMAC each, %.1f in all\n",
+                gmacs_of_masks(plan), plan->gmacs_each, plan->gmacs_each * M);
+    ao_page_add(page, "base       %.1f MB for the clip\n", megabytes(cost.base_bytes));
+}
+
 static void plan_page(const struct plan *plan, struct ao_page *page)
 {
-    const struct ao_occluder_cost *cost = &plan->cost;
-    ao_page_add(page, "masks      %d, in batches of %d on %d threads\n", plan->masks, cost->batch,
-                plan->threads);
-    ao_page_add(page, "engine     %s%s%s\n", cost->engine, *cost->why ? ": " : "", cost->why);
-    ao_page_add(page, "work       %.1f GMAC; whole forwards would be %.2f GMAC each, %.1f in all\n",
-                gmacs_to_do(plan), plan->gmacs_each, plan->gmacs_each * plan->masks);
-    ao_page_add(page, "memory     %.1f MB weights, %.1f MB for the clip, %.1f MB for each thread\n",
-                megabytes(cost->weight_bytes), megabytes(cost->base_bytes),
-                megabytes(cost->thread_bytes));
-    ao_page_add(page, "time       about %.1f s, from %d masks measured\n", plan->seconds,
-                plan->measured);
+    const struct ao_method *method = plan->explanation->attribution.method;
+    char from[48];
+    snprintf(from, sizeof from, "%d masks", plan->measured);
+    ao_page_add(page, "method     %s: %s\n", method->name, method->summary);
+    ao_page_add(page, "passes     %lld forward, %lld backward, a forward is %.2f GMAC\n",
+                (long long)plan->passes.forwards, (long long)plan->passes.backwards,
+                plan->gmacs_each);
+    if (occludes(method))
+        page_masks(plan, page);
+    ao_page_add(page, "memory     %.1f MB weights, %.1f MB for each thread\n",
+                megabytes(plan->weight_bytes), megabytes(plan->thread_bytes));
+    ao_page_add(page, "time       about %.2g s, from %s measured\n", plan->seconds,
+                occludes(method) ? from : "one pass");
 }
 
 static aosa_status print_plan(const struct plan *plan, bool json, char **text)
@@ -135,14 +219,15 @@ static aosa_status print_plan(const struct plan *plan, bool json, char **text)
 aosa_status aosa_explain_plan(const aosa_model *model, const aosa_clip *clip,
                               const aosa_settings *settings, bool json, char **text)
 {
-    struct plan plan;
-    struct ao_occluder *occluder = NULL;
-    aosa_settings *resolved;
-    AO_TRY(ao_settings_resolve(settings, &resolved));
-    aosa_status status = make_plan(model, clip, resolved, &occluder, &plan);
+    struct plan plan = { 0 };
+    struct ao_flow_field *none = NULL;
+    aosa_explanation *e;
+    AO_TRY(ao_explanation_prepare(model, clip, settings, &none, &e));
+    plan.explanation = e;
+    aosa_status status = make_plan(&plan);
     if (status == AOSA_OK)
         status = print_plan(&plan, json, text);
-    ao_occluder_destroy(&occluder);
-    aosa_settings_destroy(&resolved);
+    ao_occluder_destroy(&plan.occluder);
+    aosa_explanation_destroy(&e);
     return status;
 }

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "attribution/occlusion.h"
+#include "attribution/forward.h"
 #include "core/alloc.h"
 #include "explain/explanation.h"
 #include "explain/report.h"
-#include "explain/targets.h"
 #include "explain/page.h"
-
-/* Class outputs of the clip itself: occlusion by no masks. */
-static aosa_status forward_once(const struct aosa_model *model, const struct aosa_clip *clip,
-                                const aosa_settings *settings, float *outputs)
-{
-    const struct ao_scorer_options options = {
-        .backend = (enum ao_backend)settings->run.backend,
-        .threads = 1,
-        .batch = 1,
-    };
-    const struct aosa_mask_set none = { .T = clip->T, .H = clip->H, .W = clip->W };
-    const struct ao_fill fill = { 0 };
-    struct ao_scorer *scorer;
-    AO_TRY(ao_scorer_create(model, &options, &scorer));
-    const aosa_status status = ao_occlusion_outputs(scorer, clip, &none, &fill, NULL, outputs);
-    ao_scorer_destroy(&scorer);
-    return status;
-}
 
 aosa_status aosa_predict(const aosa_model *model, const aosa_clip *clip,
                          const aosa_settings *settings, float *probabilities)
@@ -33,8 +14,9 @@ aosa_status aosa_predict(const aosa_model *model, const aosa_clip *clip,
     AO_TRY(ao_settings_resolve(settings, &resolved));
     float *outputs = ao_alloc((size_t)model->classes, sizeof *outputs);
     aosa_status status =
-        outputs ? forward_once(model, clip, resolved, outputs)
-                : ao_fail(AOSA_ERR_NOMEM, "prediction: no memory for %d classes", model->classes);
+        outputs
+            ? ao_forward(model, clip, (enum ao_backend)resolved->run.backend, NULL, outputs, NULL)
+            : ao_fail(AOSA_ERR_NOMEM, "prediction: no memory for %d classes", model->classes);
     for (int c = 0; status == AOSA_OK && c < model->classes; c++) {
         const struct ao_target target = { .a = c, .b = -1 };
         probabilities[c] =

@@ -7,13 +7,17 @@
 #define AO_RESULT_SCHEMA 1
 
 /*
- * result.json as an object: hashes of model and input, versions, every resolved option, targets
- * with f(x), top 5, importance per frame and per track, seconds, memory. NULL without memory.
+ * result.json as an object: hashes of model and input, versions, every resolved option that the
+ * method uses, targets with f(x), top 5, importance per frame and (with masks) per track, passes,
+ * seconds, memory. NULL without memory.
  *
  * importance_per_frame[t] is the mean of the raw map A over frame t; importance_per_track[i] the
  * effect f(x) - f(x m_i) of mask i, beside where its own track starts.
  */
 json_t *ao_report_explanation(const aosa_explanation *explanation);
+
+/* {name, family, summary, source, needs} */
+json_t *ao_report_method(const struct ao_method *method);
 
 /* The five likeliest classes of one row of class outputs. */
 json_t *ao_report_top(const struct aosa_model *model, const float *outputs);

@@ -10,6 +10,7 @@
 #include "explain/save.h"
 #include "explain/settings.h"
 #include "model/model.h"
+#include "ops/element.h"
 
 /* Path of input `index` among "NAME=FILE" bindings; a lone "FILE" serves a network of one input. */
 static const char *find_binding(const struct ao_graph *graph, int index,
@@ -150,8 +151,9 @@ static aosa_status forward(const struct aosa_model *model, const aosa_settings *
             break;
         }
         memcpy(aligned, arrays[i].data, bytes);
-        const struct ao_view source = ao_view_dense(aligned, input.dtype, &input.shape);
-        ao_view_copy(&input, &source);
+        const struct ao_view source =
+            ao_view_dense(aligned, graph->values[graph->inputs[i]].dtype, &input.shape);
+        ao_view_convert(&input, &source);
         ao_free(aligned);
     }
     if (status == AOSA_OK)
@@ -177,21 +179,35 @@ static aosa_status run_into(const struct aosa_model *model, const aosa_settings 
     return ao_outdir_commit(&dir);
 }
 
-aosa_status aosa_run(const aosa_model *model, const aosa_settings *settings,
-                     const char *const *bindings, size_t n, const char *folder, bool force)
+static aosa_status run_arrays(const struct aosa_model *model, const aosa_settings *settings,
+                              const char *const *bindings, size_t n, const char *folder, bool force)
 {
     const struct ao_graph *graph = ao_model_graph(model);
-    aosa_settings *resolved;
     int64_t batch = 1;
-    AO_TRY(ao_settings_resolve(settings, &resolved));
     struct ao_npy *arrays = ao_alloc((size_t)graph->n_inputs, sizeof *arrays);
     aosa_status status = arrays ? open_arrays(model, bindings, n, arrays, &batch)
                                 : ao_fail(AOSA_ERR_NOMEM, "run: no memory");
     if (status == AOSA_OK)
-        status = run_into(model, resolved, arrays, batch, folder, force);
+        status = run_into(model, settings, arrays, batch, folder, force);
     for (int i = 0; arrays && i < graph->n_inputs; i++)
         ao_npy_close(&arrays[i]);
     ao_free(arrays);
+    return status;
+}
+
+/* Arrays go into the file's own inputs: a model that was made to take a clip is read once more. */
+aosa_status aosa_run(const aosa_model *model, const aosa_settings *settings,
+                     const char *const *bindings, size_t n, const char *folder, bool force)
+{
+    aosa_settings *resolved;
+    struct aosa_model *as_filed = NULL;
+    AO_TRY(ao_settings_resolve(settings, &resolved));
+    struct ao_model_options options = ao_settings_model_options(resolved);
+    options.file_inputs = true;
+    aosa_status status = model->fed ? ao_model_open(model->path, &options, &as_filed) : AOSA_OK;
+    if (status == AOSA_OK)
+        status = run_arrays(as_filed ? as_filed : model, resolved, bindings, n, folder, force);
+    ao_model_close(&as_filed);
     aosa_settings_destroy(&resolved);
     return status;
 }

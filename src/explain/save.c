@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explain/save.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/npy.h"
+#include "explain/explanation.h"
 #include "explain/report.h"
-#include "explain/targets.h"
 #include "mask/export.h"
 #include "render/picture.h"
 
@@ -64,9 +65,11 @@ aosa_status ao_save_artefacts(struct ao_outdir *dir, unsigned wanted, const stru
     if (wanted & AO_SAVE_CLIP)
         AO_TRY(ao_save_array(dir, "clip.npy", AO_NPY_F32, 4, clip_dims, clip->values));
     if ((wanted & AO_SAVE_FLOW) && !flow)
-        return ao_fail(AOSA_ERR_ARGUMENT, "--save flow: these masks follow no flow");
+        return ao_fail(AOSA_ERR_ARGUMENT, "--save flow: nothing here follows a flow");
     if (wanted & AO_SAVE_FLOW)
         AO_TRY(ao_save_array(dir, "flow.npy", AO_NPY_F32, 4, flow_dims, flow->d));
+    if ((wanted & (AO_SAVE_TRACKS | AO_SAVE_MASKS)) && !masks)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--save tracks, masks: this method uses no masks");
     if (wanted & AO_SAVE_TRACKS) {
         AO_TRY(save_masks(dir, "tracks.npy", ao_mask_set_save_tracks, masks));
         AO_TRY(save_masks(dir, "stack.npy", ao_mask_set_save_stack, masks));
@@ -81,50 +84,62 @@ static aosa_status save_per_target(struct ao_outdir *dir, const char *name,
                                    const aosa_explanation *e, size_t offset, int rank,
                                    const int64_t *dims)
 {
-    int64_t all[5] = { e->n_targets };
+    const int n = e->attribution.n_results;
+    int64_t all[5] = { n };
     int64_t count = 1;
     for (int a = 0; a < rank; a++)
         count *= all[a + 1] = dims[a];
-    float *data = ao_alloc_raw((size_t)e->n_targets * (size_t)count, sizeof *data);
+    float *data = ao_alloc_raw((size_t)n * (size_t)count, sizeof *data);
     if (!data)
-        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for %d targets", name, e->n_targets);
-    for (int k = 0; k < e->n_targets; k++) {
+        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for %d targets", name, n);
+    for (int k = 0; k < n; k++) {
         const float *const *source =
-            (const float *const *)(const void *)((const char *)&e->targets[k] + offset);
+            (const float *const *)(const void *)((const char *)&e->attribution.results[k] + offset);
         memcpy(data + (size_t)k * (size_t)count, *source, (size_t)count * sizeof *data);
     }
-    const bool one = e->n_targets == 1;
+    const bool one = n == 1;
     const aosa_status status =
         ao_save_array(dir, name, AO_NPY_F32, one ? rank : rank + 1, one ? dims : all, data);
     ao_free(data);
     return status;
 }
 
+/* What 0, 127.5 and 255 of the normalised map stand for. */
+static void set_bar(const aosa_explanation *e, const struct ao_map_result *r,
+                    struct ao_picture_spec *spec)
+{
+    static const char *const drops[] = { "drop of p", "drop of logit", "drop of log-odds" };
+    double scale = fmax(r->most, -r->least);
+    spec->unit = drops[e->settings->explain.score];
+    if (!r->scores) {
+        spec->unit = "attribution";
+        scale = ao_attribution_scale(&e->attribution, r);
+    }
+    spec->bar_min = -scale;
+    spec->bar_max = scale;
+}
+
 static aosa_status save_pictures(struct ao_outdir *dir, const aosa_explanation *e, int k)
 {
-    static const char *const units[] = { "drop of p", "drop of logit", "drop of log-odds" };
-    const struct ao_target_result *r = &e->targets[k];
+    const struct ao_attribution *a = &e->attribution;
+    const struct ao_map_result *r = &a->results[k];
     const bool official = e->settings->explain.compat == AO_COMPAT_OFFICIAL;
-    const double scale = r->most > -r->least ? r->most : -r->least;
     char name[600], grid[32], overlay[32];
-    const struct ao_picture_spec spec = {
-        .clip = e->clip,
+    struct ao_picture_spec spec = {
+        .clip = a->clip,
         .map = r->normalised,
         .colormap = ao_colormap_find(official ? "jet" : "coolwarm"),
         .blend = official ? AO_BLEND_HALF : AO_BLEND_STRENGTH,
-        .class_name = ao_target_name(e->model, r->target, name, sizeof name),
+        .class_name = ao_target_name(a->model, r->target, name, sizeof name),
         .probability = r->probability,
-        .target = e->settings->explain.target,
-        .method = ao_settings_method(e->settings)->name,
-        .source = ao_path_base(e->clip->path),
-        .unit = units[e->settings->explain.score],
-        .bar_min = -scale,
-        .bar_neutral = 0,
-        .bar_max = scale,
+        .target = a->target,
+        .method = a->method->name,
+        .source = ao_path_base(a->clip->path),
     };
+    set_bar(e, r, &spec);
     /* One target keeps the plain names; more are numbered in their order. */
-    snprintf(grid, sizeof grid, e->n_targets == 1 ? "grid.png" : "grid.%d.png", k);
-    snprintf(overlay, sizeof overlay, e->n_targets == 1 ? "overlay.mp4" : "overlay.%d.mp4", k);
+    snprintf(grid, sizeof grid, a->n_results == 1 ? "grid.png" : "grid.%d.png", k);
+    snprintf(overlay, sizeof overlay, a->n_results == 1 ? "overlay.mp4" : "overlay.%d.mp4", k);
     char *grid_path = ao_outdir_file(dir, grid), *overlay_path = ao_outdir_file(dir, overlay);
     aosa_status status;
     if (!grid_path || !overlay_path)
@@ -153,15 +168,17 @@ aosa_status ao_save_json(struct ao_outdir *dir, const char *name, json_t *value)
 
 static aosa_status save_all(struct ao_outdir *dir, const aosa_explanation *e, unsigned wanted)
 {
-    const int64_t map_dims[] = { e->clip->T, e->clip->H, e->clip->W };
-    const int64_t score_dims[] = { e->masks->M };
-    AO_TRY(save_per_target(dir, "map.npy", e, offsetof(struct ao_target_result, map), 3, map_dims));
-    AO_TRY(save_per_target(dir, "map_normalised.npy", e,
-                           offsetof(struct ao_target_result, normalised), 3, map_dims));
-    AO_TRY(save_per_target(dir, "scores.npy", e, offsetof(struct ao_target_result, scores), 1,
-                           score_dims));
-    AO_TRY(ao_save_artefacts(dir, wanted, e->clip, e->flow, e->masks));
-    for (int k = 0; k < e->n_targets; k++)
+    const struct aosa_clip *clip = e->attribution.clip;
+    const int64_t map_dims[] = { clip->T, clip->H, clip->W };
+    const int64_t score_dims[] = { e->masks ? e->masks->M : 0 };
+    AO_TRY(save_per_target(dir, "map.npy", e, offsetof(struct ao_map_result, map), 3, map_dims));
+    AO_TRY(save_per_target(dir, "map_normalised.npy", e, offsetof(struct ao_map_result, normalised),
+                           3, map_dims));
+    if (e->masks)
+        AO_TRY(save_per_target(dir, "scores.npy", e, offsetof(struct ao_map_result, scores), 1,
+                               score_dims));
+    AO_TRY(ao_save_artefacts(dir, wanted, clip, e->flow, e->masks));
+    for (int k = 0; k < e->attribution.n_results; k++)
         AO_TRY(save_pictures(dir, e, k));
     return ao_save_json(dir, "result.json", ao_report_explanation(e));
 }

@@ -3,34 +3,20 @@
 
 #include <string.h>
 
-#include "attribution/score.h"
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "engine/engine.h"
 
-static const struct ao_method methods[] = {
-#define METHOD(name, mask, summary, source) { name, mask, summary, source },
-#include "explain/methods.def"
-#undef METHOD
-};
-
-/* "aosa|osa|...", the first separator left out. */
-#define METHOD_CHOICES (METHOD_WORDS + 1)
-static const char METHOD_WORDS[] =
-#define METHOD(name, mask, summary, source) "|" name
-#include "explain/methods.def"
-#undef METHOD
-    ;
-
 static const struct ao_option explain_options[] = {
     AO_OPT_TEXT(ao_explain_options, target, "target", "top1", "CLASS",
                 "what to explain: 21, CliffDiving, top1, top3, or A-B for A rather than B"),
-    AO_OPT_CHOICE(ao_explain_options, method, "method", "aosa", METHOD_CHOICES,
-                  "aosa follows the motion, osa is the classic cuboid"),
+    { "method", 0, AO_OPTION_CHOICE, offsetof(struct ao_explain_options, method), "aosa", 0, 0,
+      AO_METHOD_CHOICES, "METHOD", "how it is explained, one of the methods below" },
     AO_OPT_TEXT(ao_explain_options, fill, "fill", "zero", "FILL",
-                "what hides: zero (the training mean), black, mean, blur, or a number after "
+                "what hides: zero (the training mean), black, mean, blur, local, or a number after "
                 "normalisation"),
-    AO_OPT_CHOICE(ao_explain_options, score, "score", "prob", AO_SCORE_CHOICES, "what is measured"),
+    AO_OPT_CHOICE(ao_explain_options, score, "score", "prob", AO_SCORE_CHOICES,
+                  "what is measured; gradient and cam methods take the logit unless told"),
     AO_OPT_CHOICE(ao_explain_options, compat, "compat", "none", "none|official",
                   "official reproduces the authors' code, quirks included"),
     AO_OPT_END,
@@ -52,6 +38,10 @@ static const struct ao_option run_options[] = {
                "width, for a model that leaves it free"),
     AO_OPT_FLAG(ao_run_options, allow_nonfinite, "allow-nonfinite",
                 "load a model whose weights hold NaN or infinity"),
+    AO_OPT_FLAG(ao_run_options, allow_traced, "allow-traced",
+                "explain a model that carries feature maps of the clip it was traced with"),
+    AO_OPT_REAL(ao_run_options, max_gmacs, "max-gmacs", "10000", 0.001, 1e9, "GMACS",
+                "refuse a model that takes more than this many 10^9 multiply-accumulates a clip"),
     AO_OPT_END,
 };
 
@@ -64,6 +54,7 @@ static const struct group {
     { "flow", ao_flow_option_table, offsetof(struct aosa_settings, flow) },
     { "masks", ao_mask_option_table, offsetof(struct aosa_settings, mask) },
     { "explanation", explain_options, offsetof(struct aosa_settings, explain) },
+    { "method", ao_method_option_table, offsetof(struct aosa_settings, method) },
     { "run", run_options, offsetof(struct aosa_settings, run) },
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
@@ -104,7 +95,7 @@ bool aosa_option_at(size_t index, struct aosa_option_info *info)
         .group = group->name,
         .name = row->name,
         .letter = row->letter,
-        .value = row->type == AO_OPTION_CHOICE ? "CHOICE" : row->value,
+        .value = row->type == AO_OPTION_CHOICE && !row->value ? "CHOICE" : row->value,
         .choices = row->choices,
         .initial = row->initial,
         .help = row->help,
@@ -150,11 +141,6 @@ aosa_status aosa_settings_set(aosa_settings *settings, const char *name, const c
     return AOSA_OK;
 }
 
-const struct ao_method *ao_settings_method(const aosa_settings *settings)
-{
-    return &methods[settings->explain.method];
-}
-
 /* Whether the user set that option. */
 static bool is_given(const aosa_settings *settings, const char *name)
 {
@@ -164,14 +150,15 @@ static bool is_given(const aosa_settings *settings, const char *name)
     return index >= 0 && settings->given[index];
 }
 
-/* Copies through text, the form every value has for a user. */
-static aosa_status copy_values(const aosa_settings *from, aosa_settings *to)
+/* Copies what a method (NULL: any) uses through text, the form every value has for a user. */
+static aosa_status copy_values(const aosa_settings *from, const struct ao_method *method,
+                               aosa_settings *to)
 {
     char text[4096];
     const struct group *group;
     const struct ao_option *row;
     for (size_t i = 0; (row = option_at(i, &group)); i++) {
-        if (!from->given[i])
+        if (!from->given[i] || (method && !ao_method_uses(method, group->name, row->name)))
             continue;
         ao_option_print(row, part(from, group), text, sizeof text);
         AO_TRY(ao_option_set(row, part(to, group), text));
@@ -180,16 +167,25 @@ static aosa_status copy_values(const aosa_settings *from, aosa_settings *to)
     return AOSA_OK;
 }
 
+/* A choice of the method's, where the user made none. */
+static aosa_status set_default(aosa_settings *settings, const char *name, const char *value)
+{
+    const struct ao_option *row;
+    const struct group *group;
+    if (is_given(settings, name))
+        return AOSA_OK;
+    if (find_option(name, &row, &group) < 0)
+        return ao_fail(AOSA_ERR_INTERNAL, "method: there is no option --%s", name);
+    return ao_option_set(row, part(settings, group), value);
+}
+
 static aosa_status apply_method(aosa_settings *settings)
 {
     const struct ao_method *method = ao_settings_method(settings);
-    if (!is_given(settings, "mask")) {
-        const struct ao_option *row;
-        const struct group *group;
-        if (find_option("mask", &row, &group) < 0)
-            return ao_fail(AOSA_ERR_INTERNAL, "method %s: there is no option --mask", method->name);
-        AO_TRY(ao_option_set(row, part(settings, group), method->mask));
-    }
+    if (method->mask)
+        AO_TRY(set_default(settings, "mask", method->mask));
+    if (!is_given(settings, "score"))
+        settings->explain.score = (int)ao_method_score(method);
     return AOSA_OK;
 }
 
@@ -197,7 +193,7 @@ aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **r
 {
     aosa_settings *copy;
     AO_TRY(aosa_settings_create(&copy));
-    aosa_status status = settings ? copy_values(settings, copy) : AOSA_OK;
+    aosa_status status = settings ? copy_values(settings, NULL, copy) : AOSA_OK;
     if (status == AOSA_OK)
         status = apply_method(copy);
     if (status != AOSA_OK) {
@@ -207,6 +203,22 @@ aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **r
     if (copy->run.threads == 0)
         copy->run.threads = ao_default_threads();
     *resolved = copy;
+    return AOSA_OK;
+}
+
+aosa_status ao_settings_for_method(const aosa_settings *settings, const struct ao_method *method,
+                                   aosa_settings **own)
+{
+    aosa_settings *copy;
+    AO_TRY(aosa_settings_create(&copy));
+    aosa_status status = settings ? copy_values(settings, method, copy) : AOSA_OK;
+    if (status == AOSA_OK)
+        status = aosa_settings_set(copy, "method", method->name);
+    if (status != AOSA_OK) {
+        aosa_settings_destroy(&copy);
+        return status;
+    }
+    *own = copy;
     return AOSA_OK;
 }
 
@@ -246,12 +258,14 @@ static json_t *value_json(const struct ao_option *row, const void *object)
     return ao_json_text(text);
 }
 
-json_t *ao_settings_json(const aosa_settings *settings)
+json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *method)
 {
     json_t *object = json_object();
     const struct group *group;
     const struct ao_option *row;
     for (size_t i = 0; object && (row = option_at(i, &group)); i++) {
+        if (method && !ao_method_uses(method, group->name, row->name))
+            continue;
         if (json_object_set_new(object, row->name, value_json(row, part(settings, group))) != 0) {
             json_decref(object);
             return NULL;

@@ -3,7 +3,7 @@
 #define AO_EXPLAIN_SETTINGS_H
 
 #include "aosa/settings.h"
-#include "attribution/occluder.h"
+#include "attribution/method.h"
 #include "core/json.h"
 #include "core/options.h"
 #include "flow/flow.h"
@@ -15,7 +15,7 @@
 struct ao_explain_options {
     char *target; /* see ao_targets_resolve */
     char *fill;   /* see ao_fill_create */
-    int score;    /* enum ao_score_kind */
+    int score;    /* enum ao_score_kind; the method's own once resolved */
     int method;   /* row of methods.def */
     int compat;   /* enum ao_compat */
 };
@@ -31,6 +31,8 @@ struct ao_run_options {
     char *labels;
     int frame_height, frame_width; /* of free axes of the model, 0: not given */
     bool allow_nonfinite;
+    bool allow_traced;
+    double max_gmacs; /* most work of one clip that a model may take */
 };
 
 #define AO_MAX_OPTIONS 96
@@ -40,15 +42,19 @@ struct aosa_settings {
     struct ao_flow_options flow;
     struct ao_mask_options mask;
     struct ao_explain_options explain;
+    struct ao_method_options method;
     struct ao_run_options run;
     bool given[AO_MAX_OPTIONS]; /* set by the user, in the order of aosa_option_at */
 };
 
-/* A row of methods.def: an attribution and the choices that make it the method of that name. */
-struct ao_method {
-    const char *name, *mask, *summary, *source;
-};
+/* Row of methods.def that --method names. */
 const struct ao_method *ao_settings_method(const aosa_settings *settings);
+
+/* Whether that method's result depends on an option, by its name and group. */
+bool ao_method_uses(const struct ao_method *method, const char *group, const char *option);
+
+/* AOSA_ERR_ARGUMENT when the user set an option that the named method does not use. */
+aosa_status ao_settings_check_method(const aosa_settings *settings);
 
 /*
  * A copy in which the named method's own choices (methods.def) stand where the user set nothing,
@@ -56,13 +62,19 @@ const struct ao_method *ao_settings_method(const aosa_settings *settings);
  */
 aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **resolved);
 
+/* What the user set (NULL: nothing) as far as that method uses it, and the method. Free with
+ * aosa_settings_destroy. */
+aosa_status ao_settings_for_method(const aosa_settings *settings, const struct ao_method *method,
+                                   aosa_settings **own);
+
 /* What opening a model takes from the settings. */
 struct ao_model_options ao_settings_model_options(const aosa_settings *settings);
 
 /* What computes the occluded clips. */
 struct ao_occluder_options ao_settings_occluder(const aosa_settings *settings);
 
-/* Every option and its value as one JSON object, or NULL without memory. */
-json_t *ao_settings_json(const aosa_settings *settings);
+/* Every option that the method uses (NULL: every one) and its value as one JSON object, or NULL
+ * without memory. */
+json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *method);
 
 #endif

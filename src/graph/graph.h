@@ -89,6 +89,7 @@ struct ao_graph {
     int n_outputs;
     bool batchable;
     char not_batchable[160]; /* why, when it is not */
+    int64_t opset;           /* of the file, for messages; 0: no file */
 };
 
 void ao_graph_init(struct ao_graph *graph, size_t max_bytes);

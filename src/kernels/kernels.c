@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/kernels.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "kernels/x86/x86.h"
 
 static const struct ao_kernels c_kernels = {
@@ -11,20 +14,39 @@ static const struct ao_kernels c_kernels = {
 
 static enum ao_isa limit = AO_ISA_AVX512;
 
-enum ao_isa ao_kernels_isa(void)
-{
-#ifdef AO_HAVE_X86
-    if (limit >= AO_ISA_AVX512 && __builtin_cpu_supports("avx512f"))
-        return AO_ISA_AVX512;
-    if (limit >= AO_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return AO_ISA_AVX2;
-#endif
-    return AO_ISA_C;
-}
-
 const char *ao_isa_name(enum ao_isa isa)
 {
     return isa == AO_ISA_AVX512 ? "avx512" : isa == AO_ISA_AVX2 ? "avx2" : "c";
+}
+
+bool ao_isa_parse(const char *name, enum ao_isa *isa)
+{
+    for (int i = AO_ISA_C; i <= AO_ISA_AVX512; i++)
+        if (strcmp(name, ao_isa_name((enum ao_isa)i)) == 0) {
+            *isa = (enum ao_isa)i;
+            return true;
+        }
+    return false;
+}
+
+const char *ao_isa_asked(void)
+{
+    return getenv("AOSA_ISA");
+}
+
+enum ao_isa ao_kernels_isa(void)
+{
+    enum ao_isa most = limit, asked;
+    const char *name = ao_isa_asked();
+    if (name && ao_isa_parse(name, &asked) && asked < most)
+        most = asked;
+#ifdef AO_HAVE_X86
+    if (most >= AO_ISA_AVX512 && __builtin_cpu_supports("avx512f"))
+        return AO_ISA_AVX512;
+    if (most >= AO_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return AO_ISA_AVX2;
+#endif
+    return AO_ISA_C;
 }
 
 const struct ao_kernels *ao_kernels_of(enum ao_isa isa)

@@ -16,11 +16,12 @@ static const struct key {
     const char *name;
     json_type type;
 } keys[] = {
-    { METADATA_KEY, JSON_INTEGER }, { "preset", JSON_STRING },   { "mean", JSON_ARRAY },
-    { "std", JSON_ARRAY },          { "range", JSON_REAL },      { "bgr", JSON_TRUE },
-    { "resize", JSON_STRING },      { "step", JSON_INTEGER },    { "labels", JSON_STRING },
-    { "title", JSON_NULL },         { "trained_on", JSON_NULL }, { "accuracy", JSON_NULL },
-    { "command", JSON_NULL },       { "licence", JSON_NULL },    { "source", JSON_NULL },
+    { METADATA_KEY, JSON_INTEGER }, { "preset", JSON_STRING }, { "mean", JSON_ARRAY },
+    { "std", JSON_ARRAY },          { "range", JSON_REAL },    { "bgr", JSON_TRUE },
+    { "resize", JSON_STRING },      { "step", JSON_INTEGER },  { "labels", JSON_STRING },
+    { "inputs", JSON_ARRAY },       { "title", JSON_NULL },    { "trained_on", JSON_NULL },
+    { "accuracy", JSON_NULL },      { "command", JSON_NULL },  { "licence", JSON_NULL },
+    { "source", JSON_NULL },
 };
 
 static bool has_type(const json_t *value, json_type type)

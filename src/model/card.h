@@ -10,7 +10,8 @@
  * model, or the same JSON text in the ONNX metadata property "aosa_model_card":
  *
  *     { "aosa_model_card": 1, "preset": "kenshohara", "mean": [r, g, b], "std": [r, g, b],
- *       "range": 1, "bgr": false, "resize": "112", "step": 1, "labels": "labels.txt" }
+ *       "range": 1, "bgr": false, "resize": "112", "step": 1, "labels": "labels.txt",
+ *       "inputs": [{ "name": "slow", "frames": "every 4th", "layout": "NCTHW" }] }
  *
  * All keys but the first may be left out or null; a given value beats the preset's. title,
  * trained_on, accuracy, command, licence and source are for people; any other key is refused, so

@@ -8,7 +8,9 @@
 
 #include "core/alloc.h"
 #include "model/card.h"
+#include "model/feeds.h"
 #include "model/labels.h"
+#include "ops/element.h"
 #include "ops/op.h"
 
 const struct ao_graph *ao_model_graph(const struct aosa_model *model)
@@ -87,6 +89,19 @@ static aosa_status load_labels(struct aosa_model *model, const char *given)
     return status;
 }
 
+/* A file written to waste time is refused before the first forward pass. */
+static aosa_status check_work(const struct aosa_model *model, double max_gmacs)
+{
+    const double most = max_gmacs > 0 ? max_gmacs : AO_MAX_GMACS;
+    const double gmacs = 1e-9 * ao_model_macs(model);
+    if (gmacs <= most)
+        return AOSA_OK;
+    return ao_fail(AOSA_ERR_UNSUPPORTED,
+                   "%s: one clip takes %.4g GMAC (10^9 multiply-accumulates), at most %.4g are "
+                   "allowed; if that is meant, give --max-gmacs",
+                   model->path, gmacs, most);
+}
+
 static aosa_status load(struct aosa_model *model, const char *path,
                         const struct ao_model_options *options)
 {
@@ -96,17 +111,21 @@ static aosa_status load(struct aosa_model *model, const char *path,
         .width = options->frame_width,
         .allow_nonfinite = options->allow_nonfinite,
     };
+    model->allow_traced = options->allow_traced;
     model->path = ao_strdup(path);
     if (!model->path)
         return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the path", path);
     AO_TRY(ao_onnx_open(path, &onnx, &model->onnx));
+    AO_TRY(ao_card_load(model));
+    if (!options->file_inputs)
+        AO_TRY(ao_feeds_apply(model));
     const aosa_status status = ao_passes_run(&model->onnx->graph, &model->report);
     if (status != AOSA_OK)
         return ao_fail_in(status, "%s", path);
+    AO_TRY(check_work(model, options->max_gmacs));
     const char *reason = classify(model);
     if (reason)
         snprintf(model->not_a_clip, sizeof model->not_a_clip, "%s", reason);
-    AO_TRY(ao_card_load(model));
     return load_labels(model, options->labels);
 }
 
@@ -133,6 +152,7 @@ void ao_model_close(struct aosa_model **model)
     ao_passes_report_fini(&m->report);
     ao_onnx_close(&m->onnx);
     ao_labels_destroy(&m->labels, m->n_labels);
+    ao_free(m->feeds);
     json_decref(m->card);
     ao_free(m->card_source);
     ao_free(m->path);
@@ -142,6 +162,15 @@ void ao_model_close(struct aosa_model **model)
 
 aosa_status ao_model_require_clip(const struct aosa_model *model)
 {
+    const struct ao_passes_report *report = &model->report;
+    char text[AO_SHAPE_TEXT];
+    if (model->T && report->n_traced > 0 && !model->allow_traced)
+        return ao_fail(AOSA_ERR_UNSUPPORTED,
+                       "%s: node '%s' adds a constant %s shaped like a feature map: this export is "
+                       "only right for the clip it was traced with; export again without .data or "
+                       ".detach() on activations, or give --allow-traced",
+                       model->path, report->traced[0].node,
+                       ao_shape_text(&report->traced[0].shape, text));
     if (model->T)
         return AOSA_OK;
     return ao_fail(AOSA_ERR_UNSUPPORTED,
@@ -195,7 +224,7 @@ double ao_model_macs(const struct aosa_model *model)
 }
 
 /* Element `index` of a sample's block in logical order. */
-static float read_element(const struct ao_view *view, int64_t sample, int64_t index)
+static double read_element(const struct ao_view *view, int64_t sample, int64_t index)
 {
     const struct ao_shape *shape = &view->shape;
     int64_t offset = 0;
@@ -203,7 +232,7 @@ static float read_element(const struct ao_view *view, int64_t sample, int64_t in
         offset += index % shape->dims[a] * view->strides[a];
         index /= shape->dims[a];
     }
-    return ((const float *)view->data)[offset + (sample + index) * view->strides[0]];
+    return ao_element(view, offset + (sample + index) * view->strides[0]);
 }
 
 aosa_status ao_model_read_outputs(const struct aosa_model *model, const struct ao_view *output,
@@ -214,7 +243,7 @@ aosa_status ao_model_read_outputs(const struct aosa_model *model, const struct a
     for (int c = 0; c < model->classes; c++) {
         double sum = 0;
         for (int i = 0; i < model->per_class; i++)
-            sum += (double)read_element(output, first, (int64_t)c * model->per_class + i);
+            sum += read_element(output, first, (int64_t)c * model->per_class + i);
         classes[c] = (float)(sum / model->per_class);
         if (!isfinite(classes[c]))
             return ao_fail(AOSA_ERR_NUMERIC,

@@ -18,6 +18,10 @@ struct aosa_model {
     char *card_source; /* where the card was found, for messages */
     char **labels;     /* [n_labels], may be NULL */
     int n_labels;
+    struct ao_clip_feed *feeds; /* [n_feeds] how the file's inputs are fed from the clip */
+    int n_feeds;
+    bool fed; /* the graph's input is not the file's */
+    bool allow_traced;
     int T, H, W;          /* of the clip input; 0 when the network is not a clip classifier */
     char not_a_clip[160]; /* why, in that case */
     int classes;
@@ -25,10 +29,15 @@ struct aosa_model {
     bool probabilities; /* the network ends in Softmax */
 };
 
+#define AO_MAX_GMACS 10000 /* minutes of one core; the largest real network known takes 400 */
+
 struct ao_model_options {
     int frames; /* sizes of free axes of the input, 0: not given */
     int frame_height, frame_width;
     bool allow_nonfinite;
+    bool allow_traced;  /* explain a network that carries feature maps of an example clip */
+    double max_gmacs;   /* most work of one clip, 0: AO_MAX_GMACS */
+    bool file_inputs;   /* keep the file's own inputs, not one clip that feeds them */
     const char *labels; /* file of one name a line, or NULL: the card's */
 };
 
@@ -41,7 +50,8 @@ aosa_status ao_model_open(const char *path, const struct ao_model_options *optio
                           struct aosa_model **model);
 void ao_model_close(struct aosa_model **model);
 
-/* AOSA_ERR_UNSUPPORTED with the reason unless the network takes one clip and answers classes. */
+/* AOSA_ERR_UNSUPPORTED with the reason unless the network takes one clip, answers classes, and was
+ * not traced with another clip in it (ao_model_options.allow_traced). */
 aosa_status ao_model_require_clip(const struct aosa_model *model);
 
 const struct ao_graph *ao_model_graph(const struct aosa_model *model);

@@ -136,9 +136,11 @@ static aosa_status check_batch_norm(struct ao_onnx_import *import, struct ao_nod
     if (take_int(node, "spatial", 1) != 1)
         return refuse(node, "spatial = 0 is not supported");
     const bool tests = take_int(node, "is_test", 0) == 1;
-    if ((import->opset < 7 && !tests) || take_int(node, "training_mode", 0) != 0)
+    const bool trains = ao_node_int(node, "training_mode", 0) != 0;
+    if ((import->opset < 7 && !tests) || (trains && !import->options->raw))
         return refuse(node, "is in training mode: export the model with model.eval()");
-    node->n_out = node->n_out > 1 ? 1 : node->n_out;
+    if (!trains)
+        node->n_out = node->n_out > 1 ? 1 : node->n_out;
     return AOSA_OK;
 }
 
@@ -208,6 +210,80 @@ static aosa_status flatten_softmax(struct ao_onnx_import *import, struct ao_node
     return set_input(import, node, 1, shape);
 }
 
+/* Sum and Mean of any number of inputs: Adds in a row, and the product with 1 / number. */
+static aosa_status chain_sum(struct ao_onnx_import *import, struct ao_node *node)
+{
+    const int n = node->n_in;
+    const bool is_mean = strcmp(node->type, "Mean") == 0;
+    if (n < 1)
+        return ao_fail(AOSA_ERR_FORMAT, "node '%s' (%s) has no inputs", node->name, node->type);
+    int32_t total = node->in[0];
+    for (int i = 1; i < n - !is_mean; i++) {
+        const int32_t pair[] = { total, node->in[i] };
+        total = -1;
+        AO_TRY(ao_onnx_new_node(import, node, "Add", 2, pair, NULL, &total));
+    }
+    const float part = 1 / (float)n;
+    int32_t last = is_mean ? -1 : node->in[n - 1];
+    if (is_mean)
+        AO_TRY(ao_onnx_new_floats(import, node->name, -1, &part, &last));
+    node->type = is_mean ? "Mul" : n == 1 ? "Identity" : "Add";
+    node->n_in = 1 + (is_mean || n > 1);
+    int32_t *in = ao_arena_alloc(&import->graph->arena, 2, sizeof *in);
+    if (!in)
+        return ao_onnx_no_memory("inputs of a node");
+    in[0] = total;
+    in[1] = last;
+    node->in = in;
+    return AOSA_OK;
+}
+
+/* ReduceLogSum(x) = Log(ReduceSum(x)). */
+static aosa_status log_of_sum(struct ao_onnx_import *import, struct ao_node *node)
+{
+    if (node->n_out != 1)
+        return ao_fail(AOSA_ERR_FORMAT, "node '%s' (%s) has not one output", node->name,
+                       node->type);
+    if (import->opset < 18)
+        AO_TRY(move_axes(import, node));
+    struct ao_node sum = *node;
+    int index;
+    sum.type = "ReduceSum";
+    sum.out = ao_arena_alloc(&import->graph->arena, 1, sizeof *sum.out);
+    if (!sum.out)
+        return ao_onnx_no_memory("a node");
+    AO_TRY(ao_graph_add_value(import->graph, node->name, &index));
+    sum.out[0] = index;
+    AO_TRY(ao_onnx_emit(import, &sum));
+    node->type = "Log";
+    node->n_in = 0; /* the list of inputs is the sum's now */
+    node->n_attrs = 0;
+    return set_input(import, node, 0, index);
+}
+
+/* Upsample(x, scales) was Resize with asymmetric coordinates, rounded down. */
+static aosa_status upsample(struct ao_onnx_import *import, struct ao_node *node)
+{
+    struct ao_attr scales;
+    int32_t value = node->n_in > 1 ? node->in[1] : -1;
+    if (take_attr(node, "scales", &scales) && scales.type == AO_ATTR_FLOATS)
+        AO_TRY(ao_onnx_new_floats(import, node->name, scales.n, scales.floats, &value));
+    struct ao_attr *attrs = ao_arena_alloc(&import->graph->arena, 3, sizeof *attrs);
+    if (!attrs)
+        return ao_onnx_no_memory("attributes");
+    const char *mode = ao_node_text(node, "mode", "nearest");
+    attrs[0] = (struct ao_attr){ .name = "mode", .type = AO_ATTR_TEXT, .text = mode };
+    attrs[1] = (struct ao_attr){ .name = "coordinate_transformation_mode",
+                                 .type = AO_ATTR_TEXT,
+                                 .text = "asymmetric" };
+    attrs[2] = (struct ao_attr){ .name = "nearest_mode", .type = AO_ATTR_TEXT, .text = "floor" };
+    node->type = "Resize";
+    node->attrs = attrs;
+    node->n_attrs = 3;
+    AO_TRY(set_input(import, node, 1, -1));
+    return set_input(import, node, 2, value);
+}
+
 /* Every float is a float32 here (see tensor.c). Casts to integers keep their meaning. */
 static aosa_status cast_to_float(struct ao_onnx_import *import, struct ao_node *node)
 {
@@ -238,8 +314,7 @@ static const struct {
     { "ReduceProd", 18, move_axes },
     { "ReduceL1", 18, move_axes },
     { "ReduceL2", 18, move_axes },
-    { "ReduceLogSum", 18, move_axes },
-    { "ReduceLogSumExp", 18, move_axes },
+    { "ReduceLogSum", ALWAYS, log_of_sum },
     { "ReduceSumSquare", 18, move_axes },
     { "Clip", 11, move_clip },
     { "Pad", 11, move_pad },
@@ -247,6 +322,9 @@ static const struct {
     { "Split", 13, move_split },
     { "Scatter", ALWAYS, rename_scatter },
     { "Resize", 11, refuse_resize },
+    { "Upsample", ALWAYS, upsample },
+    { "Sum", ALWAYS, chain_sum },
+    { "Mean", ALWAYS, chain_sum },
     { "GroupNormalization", 21, refuse_group_norm },
     { "BatchNormalization", ALWAYS, check_batch_norm },
     { "Gemm", 7, drop_broadcast },
@@ -266,8 +344,67 @@ static const struct {
     { "Cast", ALWAYS, cast_to_float },
 };
 
+/*
+ * Set 6 dropped attributes and moved others to inputs; those operators we have that already were
+ * as they are in set 6 stand in files of older sets too.
+ */
+static aosa_status check_old(const struct ao_onnx_import *import, const struct ao_node *node)
+{
+    static const char *const unchanged[] = {
+        "Conv",
+        "MaxPool",
+        "AveragePool",
+        "GlobalMaxPool",
+        "GlobalAveragePool",
+        "Softplus",
+        "Identity",
+        "Not",
+        "Pow",
+        "Equal",
+        "Less",
+        "Greater",
+        "And",
+        "Or",
+        "Xor",
+        "MatMul",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Slice",
+        "Gather",
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceProd",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceSumSquare",
+        "ReduceLogSum",
+
+        "Softmax",
+        "LogSoftmax",
+        "Shape",
+        "Size",
+        "Constant",
+        "ArgMax",
+        "ArgMin",
+
+    };
+    for (size_t i = 0; i < sizeof unchanged / sizeof *unchanged; i++)
+        if (strcmp(node->type, unchanged[i]) == 0)
+            return AOSA_OK;
+    return ao_fail(AOSA_ERR_UNSUPPORTED,
+                   "node '%s' (%s): the form of opset %" PRId64 " is not supported, those of %d to "
+                   "%d are: export with opset_version=18",
+                   node->name, node->type, import->opset, AO_ONNX_MIN_OPSET, AO_ONNX_MAX_OPSET);
+}
+
 aosa_status ao_onnx_canonicalise(struct ao_onnx_import *import, struct ao_node *node)
 {
+    if (import->opset < AO_ONNX_MIN_OPSET)
+        AO_TRY(check_old(import, node));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         if (import->opset < changes[i].before && strcmp(node->type, changes[i].type) == 0)
             return changes[i].change(import, node);

@@ -173,8 +173,10 @@ static aosa_status open_external(struct ao_onnx_import *import, const char *loca
     const aosa_status status = map_file(fd, location, &external->file);
     close(fd);
     AO_TRY(status);
-    ao_sha256(external->file.bytes, external->file.size, external->sha256);
     model->n_externals++;
+    external->hash = ao_onnx_hash_create(external->file.bytes, external->file.size);
+    if (!external->hash)
+        return ao_onnx_no_memory("external data");
     if (!import->options->max_bytes)
         import->graph->arena.max_bytes += 4 * external->file.size;
     return AOSA_OK;

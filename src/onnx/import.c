@@ -163,7 +163,7 @@ static aosa_status default_opset(const struct ao_onnx_list *imports, int64_t *op
         const ao_onnx_Opset *entry = imports->items[i];
         if (!is_default_domain(&entry->domain))
             continue;
-        if (entry->version < AO_ONNX_MIN_OPSET || entry->version > AO_ONNX_MAX_OPSET)
+        if (entry->version < 1 || entry->version > AO_ONNX_MAX_OPSET)
             return ao_fail(AOSA_ERR_UNSUPPORTED,
                            "opset %" PRId64 " is not supported, %d to %d are: export with "
                            "opset_version=18",
@@ -362,7 +362,7 @@ aosa_status ao_onnx_import_model(struct ao_onnx_import *import)
     AO_TRY(default_opset(&message->opset_import, &import->opset));
     if (import->opset == 0)
         return ao_fail(AOSA_ERR_FORMAT, "the model does not say which opset it uses");
-    import->model->opset = import->opset;
+    import->model->opset = graph->opset = import->opset;
     import->model->ir_version = message->ir_version;
     AO_TRY(import_initializers(import, message->graph));
     AO_TRY(ao_onnx_import_inputs(import, message->graph));

@@ -14,7 +14,7 @@ static aosa_status take_batch(struct ao_onnx_import *import, const char *name,
                               const ao_onnx_Dim *dim, int64_t *size)
 {
     const bool fixed = dim->has_dim_value && dim->dim_value > 0;
-    if (import->options->keep_batch && fixed) {
+    if (import->options->raw && fixed) {
         *size = dim->dim_value;
         return AOSA_OK;
     }
@@ -50,7 +50,8 @@ static aosa_status take_free_axis(const struct ao_onnx_import *import, const cha
 static aosa_status take_shape(struct ao_onnx_import *import, const char *name,
                               const ao_onnx_Shape *message, struct ao_shape *shape)
 {
-    if (message->dim.n < 1 || message->dim.n > AO_MAX_RANK)
+    const size_t least = import->options->raw ? 0 : 1;
+    if (message->dim.n < least || message->dim.n > AO_MAX_RANK)
         return ao_fail(AOSA_ERR_UNSUPPORTED, "input '%s' has %zu axes; 1 to %d are supported", name,
                        message->dim.n, AO_MAX_RANK);
     shape->rank = (int)message->dim.n;

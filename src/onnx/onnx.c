@@ -74,6 +74,16 @@ static aosa_status import_bytes(struct ao_onnx_model *model, int folder,
     return status;
 }
 
+static aosa_status import_hashed(struct ao_onnx_model *model, int folder,
+                                 const struct ao_onnx_options *options, const void *bytes,
+                                 size_t size)
+{
+    model->hash = ao_onnx_hash_create(bytes, size);
+    if (!model->hash)
+        return ao_onnx_no_memory("the model");
+    return import_bytes(model, folder, options, bytes, size);
+}
+
 static aosa_status new_model(const char *name, struct ao_onnx_model **model)
 {
     *model = ao_alloc(1, sizeof **model);
@@ -124,12 +134,11 @@ aosa_status ao_onnx_open(const char *path, const struct ao_onnx_options *options
         return status;
     }
     begin_graph(made, options, made->file.size);
-    ao_sha256(made->file.bytes, made->file.size, made->sha256);
     const int folder = open_folder(path);
-    status = import_bytes(made, folder, options, made->file.bytes, made->file.size);
+    status = import_hashed(made, folder, options, made->file.bytes, made->file.size);
     if (folder >= 0)
         close(folder);
-    ao_onnx_release(made); /* hashed, checked and, where unaligned, copied: untouched from here */
+    ao_onnx_release(made); /* checked and, where unaligned, copied: untouched from here */
     return finish(made, path, status, model);
 }
 
@@ -139,8 +148,7 @@ aosa_status ao_onnx_read(const void *bytes, size_t size, const char *name,
     struct ao_onnx_model *made;
     AO_TRY(new_model(name, &made));
     begin_graph(made, options, size);
-    ao_sha256(bytes, size, made->sha256);
-    return finish(made, name, import_bytes(made, -1, options, bytes, size), model);
+    return finish(made, name, import_hashed(made, -1, options, bytes, size), model);
 }
 
 void ao_onnx_close(struct ao_onnx_model **model)
@@ -149,8 +157,11 @@ void ao_onnx_close(struct ao_onnx_model **model)
     if (!closing)
         return;
     ao_graph_fini(&closing->graph);
-    for (size_t i = 0; i < closing->n_externals; i++)
+    for (size_t i = 0; i < closing->n_externals; i++) {
+        ao_onnx_hash_destroy(&closing->externals[i].hash);
         ao_file_close(&closing->externals[i].file);
+    }
+    ao_onnx_hash_destroy(&closing->hash);
     ao_free(closing->externals);
     ao_file_close(&closing->file);
     ao_free(closing);

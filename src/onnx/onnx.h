@@ -29,7 +29,8 @@ typedef aosa_status (*ao_onnx_fill_fn)(void *user, const struct ao_onnx_model *m
 struct ao_onnx_options {
     int64_t frames, height, width; /* sizes of free axes other than the batch; 0: not given */
     bool allow_nonfinite;          /* take NaN and infinite weights */
-    bool keep_batch;      /* raw use: axis 0 of an input may be fixed to any size, and stays so */
+    bool raw; /* not as a classifier: axis 0 of an input may be fixed to any size and stays so, and
+                 operators may be in training mode */
     size_t max_bytes;     /* for graph and unaligned weights; 0: 1 GiB + 4 times the files' size */
     ao_onnx_fill_fn fill; /* NULL: a tensor without data is an error */
     void *fill_user;
@@ -39,11 +40,20 @@ struct ao_onnx_property {
     const char *key, *value;
 };
 
+/*
+ * SHA-256 of a file's bytes, borrowed, computed when it is first asked for: hashing takes longer
+ * than reading a model, and only records want it. Thread class of text: any.
+ */
+struct ao_onnx_hash;
+struct ao_onnx_hash *ao_onnx_hash_create(const void *bytes, size_t size); /* NULL: no memory */
+void ao_onnx_hash_destroy(struct ao_onnx_hash **hash);                    /* accepts NULL */
+const char *ao_onnx_hash_text(struct ao_onnx_hash *hash);
+
 /* Weights beside the model; the constants of the graph may point into the mapping. */
 struct ao_onnx_external {
     const char *location; /* as written in the model, relative to its folder */
     struct ao_file file;
-    char sha256[AO_SHA256_TEXT];
+    struct ao_onnx_hash *hash;
 };
 
 struct ao_onnx_model {
@@ -55,9 +65,9 @@ struct ao_onnx_model {
     const char *producer; /* "pytorch 2.1.0", "" when unknown */
     struct ao_onnx_property *properties;
     size_t n_properties;
-    char sha256[AO_SHA256_TEXT]; /* of the .onnx file */
-    size_t n_nodes_in_file;      /* branches and functions included */
-    bool batch_was_fixed;        /* an input's axis 0 has size 1 in the file, not a symbol */
+    struct ao_onnx_hash *hash; /* of the .onnx file */
+    size_t n_nodes_in_file;    /* branches and functions included */
+    bool batch_was_fixed;      /* an input's axis 0 has size 1 in the file, not a symbol */
 };
 
 /*

@@ -209,12 +209,12 @@ static aosa_status take_bytes(struct ao_onnx_import *import, struct load *load,
         load->data = bytes;
         return AOSA_OK;
     }
-    void *copy = new_elements(import, load);
+    void *copy = as_is ? ao_arena_copy(&import->graph->arena, bytes,
+                                       (size_t)load->n * elements[load->type].bytes)
+                       : new_elements(import, load);
     if (!copy)
         return ao_onnx_no_memory(load->name);
-    if (as_is && load->n > 0)
-        memcpy(copy, bytes, (size_t)load->n * elements[load->type].bytes);
-    else
+    if (!as_is)
         convert_raw(load->type, bytes, load->n, copy);
     load->data = copy;
     return AOSA_OK;
@@ -293,15 +293,16 @@ static bool all_finite(const float *values, int64_t n)
     return largest < 0x7F800000;
 }
 
-/* A single infinity is a constant of an exporter (masks, clamps); in weights it is damage. */
+/* A single infinity or NaN is a constant of an exporter (masks, clamps, nan_to_num); among weights
+ * it is damage. */
 static aosa_status check_finite(const struct ao_onnx_import *import, const struct load *load)
 {
     const float *values = load->data;
-    if (elements[load->type].dtype != AO_F32 || import->options->allow_nonfinite ||
+    if (elements[load->type].dtype != AO_F32 || import->options->allow_nonfinite || load->n == 1 ||
         all_finite(values, load->n))
         return AOSA_OK;
     for (int64_t i = 0; i < load->n; i++)
-        if (isnan(values[i]) || (isinf(values[i]) && load->n > 1))
+        if (!isfinite(values[i]))
             return ao_fail(AOSA_ERR_NUMERIC,
                            "tensor '%s' has %s at element %" PRId64 " of %" PRId64
                            ": the weights are damaged",

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -336,27 +337,28 @@ static void binary_forward(const struct ao_op_call *call)
         combine(call->node, y, &call->in[i], y);
 }
 
-#define BINARY(name)                    \
+#define BINARY(name, vjp_fn)            \
     const struct ao_op ao_op_##name = { \
         .type = #name,                  \
         .infer = binary_infer,          \
         .forward = binary_forward,      \
+        .vjp = vjp_fn,                  \
         .batch = AO_BATCH_POINTWISE,    \
     };
-BINARY(Add)
-BINARY(Sub)
-BINARY(Mul)
-BINARY(Div)
-BINARY(Pow)
-BINARY(Min)
-BINARY(Max)
-BINARY(Mod)
-BINARY(PRelu)
-BINARY(Equal)
-BINARY(Less)
-BINARY(LessOrEqual)
-BINARY(Greater)
-BINARY(GreaterOrEqual)
-BINARY(And)
-BINARY(Or)
-BINARY(Xor)
+BINARY(Add, ao_vjp_add)
+BINARY(Sub, ao_vjp_sub)
+BINARY(Mul, ao_vjp_mul)
+BINARY(Div, ao_vjp_div)
+BINARY(Pow, ao_vjp_binary)
+BINARY(Min, ao_vjp_extreme)
+BINARY(Max, ao_vjp_extreme)
+BINARY(Mod, ao_vjp_mod)
+BINARY(PRelu, ao_vjp_binary)
+BINARY(Equal, NULL)
+BINARY(Less, NULL)
+BINARY(LessOrEqual, NULL)
+BINARY(Greater, NULL)
+BINARY(GreaterOrEqual, NULL)
+BINARY(And, NULL)
+BINARY(Or, NULL)
+BINARY(Xor, NULL)

@@ -6,8 +6,8 @@
 
 /* What the infer functions share: every check names the node, its type and both numbers. */
 
-/* Largest element count of a value: bytes and offsets then never overflow 64 bits. */
-#define AO_OP_MAX_ELEMENTS ((int64_t)1 << 44)
+/* Elements of a value of one clip: 8 GiB of float32; bytes and offsets never overflow 64 bits. */
+#define AO_OP_MAX_ELEMENTS ((int64_t)INT32_MAX)
 
 /* Text "node 'NAME': TYPE ..."; answers status. */
 aosa_status ao_op_fail(const struct ao_node *node, aosa_status status, const char *format, ...)

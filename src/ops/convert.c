@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -13,13 +14,20 @@ static void identity_forward(const struct ao_op_call *call)
     ao_view_copy(&call->out[0], &call->in[0]);
 }
 
+static bool drops_nothing(const struct ao_value *ratio)
+{
+    return ratio && ratio->data && ratio->dtype == AO_F32 && ao_shape_count(&ratio->shape) == 1 &&
+           *(const float *)ratio->data == 0;
+}
+
 /* Inference: the input itself, and a mask of ones for whoever asks. */
 static aosa_status dropout_infer(struct ao_graph *graph, struct ao_node *node)
 {
     AO_TRY(ao_op_arity(node, 1, 3, 2));
     const struct ao_value *training = ao_op_in(graph, node, 2);
-    if (training && (!training->data || training->dtype != AO_BOOL ||
-                     ao_shape_count(&training->shape) != 1 || *(const uint8_t *)training->data))
+    if (training && !drops_nothing(ao_op_in(graph, node, 1)) &&
+        (!training->data || training->dtype != AO_BOOL || ao_shape_count(&training->shape) != 1 ||
+         *(const uint8_t *)training->data))
         return ao_op_fail(node, AOSA_ERR_UNSUPPORTED, "in training mode is not supported");
     AO_TRY(ao_op_set(graph, node, 1, AO_BOOL, &ao_op_in(graph, node, 0)->shape));
     return ao_op_set_like(graph, node);
@@ -114,12 +122,14 @@ const struct ao_op ao_op_Identity = {
     .type = "Identity",
     .infer = identity_infer,
     .forward = identity_forward,
+    .vjp = ao_vjp_same,
     .batch = AO_BATCH_KEEPS,
 };
 const struct ao_op ao_op_Dropout = {
     .type = "Dropout",
     .infer = dropout_infer,
     .forward = dropout_forward,
+    .vjp = ao_vjp_same,
     .batch = AO_BATCH_KEEPS,
 };
 const struct ao_op ao_op_Not = {
@@ -132,5 +142,6 @@ const struct ao_op ao_op_Cast = {
     .type = "Cast",
     .infer = cast_infer,
     .forward = cast_forward,
+    .vjp = ao_vjp_cast,
     .batch = AO_BATCH_KEEPS,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -74,6 +75,7 @@ const struct ao_op ao_op_CumSum = {
     .type = "CumSum",
     .infer = cumsum_infer,
     .forward = cumsum_forward,
+    .vjp = ao_vjp_cumsum,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = cumsum_keeps_batch,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/move.h"
@@ -101,6 +102,7 @@ const struct ao_op ao_op_Gather = {
     .type = "Gather",
     .infer = gather_infer,
     .forward = gather_forward,
+    .vjp = ao_vjp_moved,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = gather_keeps_batch,
 };

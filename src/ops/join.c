@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/move.h"
@@ -54,18 +55,21 @@ static void concat_forward(const struct ao_op_call *call)
     for (int i = 0; i < call->node->n_in; i++) {
         const int64_t n = call->in[i].shape.dims[params->axis];
         const struct ao_view part = piece(&call->out[0], params->axis, at, n);
-        ao_view_copy(&part, &call->in[i]);
+        /* A constant piece, such as a class token, is repeated for every clip of a batch. */
+        const struct ao_view src = ao_view_broadcast(&call->in[i], &part.shape);
+        ao_view_copy(&part, &src);
         at += n;
     }
 }
 
-/* A constant piece would have to be repeated for every clip. */
 static bool concat_keeps_batch(const struct ao_graph *graph, const struct ao_node *node)
 {
     const struct ao_axis_params *params = node->params;
-    for (int i = 0; i < node->n_in; i++)
-        if (!ao_op_in(graph, node, i)->batched)
+    for (int i = 0; i < node->n_in; i++) {
+        const struct ao_value *in = ao_op_in(graph, node, i);
+        if (!in->batched && in->shape.dims[0] != 1)
             return false;
+    }
     return params->axis != 0;
 }
 
@@ -152,6 +156,7 @@ const struct ao_op ao_op_Concat = {
     .type = "Concat",
     .infer = concat_infer,
     .forward = concat_forward,
+    .vjp = ao_vjp_concat,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = concat_keeps_batch,
 };
@@ -159,6 +164,7 @@ const struct ao_op ao_op_Split = {
     .type = "Split",
     .infer = split_infer,
     .forward = split_forward,
+    .vjp = ao_vjp_split,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = split_keeps_batch,
 };

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/product.h"
@@ -307,6 +308,7 @@ const struct ao_op ao_op_Gemm = {
     .forward = gemm_forward,
     .scratch = gemm_scratch,
     .macs = gemm_macs,
+    .vjp = ao_vjp_gemm,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = gemm_keeps_batch,
 };
@@ -316,6 +318,7 @@ const struct ao_op ao_op_MatMul = {
     .forward = matmul_forward,
     .scratch = matmul_scratch,
     .macs = matmul_macs,
+    .vjp = ao_vjp_matmul,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = matmul_keeps_batch,
 };

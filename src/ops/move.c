@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "core/alloc.h"
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -136,6 +137,7 @@ const struct ao_op ao_op_Transpose = {
     .type = "Transpose",
     .infer = transpose_infer,
     .forward = transpose_forward,
+    .vjp = ao_vjp_transpose,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = transpose_keeps_batch,
 };
@@ -143,6 +145,7 @@ const struct ao_op ao_op_Expand = {
     .type = "Expand",
     .infer = expand_infer,
     .forward = expand_forward,
+    .vjp = ao_vjp_expand_back,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = same_first_axis,
 };
@@ -150,6 +153,7 @@ const struct ao_op ao_op_Tile = {
     .type = "Tile",
     .infer = tile_infer,
     .forward = tile_forward,
+    .vjp = ao_vjp_moved,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = tile_keeps_batch,
 };

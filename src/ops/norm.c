@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -31,16 +32,19 @@ static aosa_status batch_norm_infer(struct ao_graph *graph, struct ao_node *node
     static const char *const names[] = { "input", "scale", "bias", "mean", "variance" };
     AO_TRY(ao_op_arity(node, 5, 5, 5));
     AO_TRY(check_channels(graph, node));
-    for (int i = 1; i < node->n_out; i++)
+    struct ao_norm_params *params = norm_params(graph, node);
+    if (!params)
+        return AOSA_ERR_NOMEM;
+    params->trains = ao_node_int(node, "training_mode", 0) != 0;
+    params->momentum = ao_node_float(node, "momentum", (double)0.9f);
+    for (int i = params->trains ? 3 : 1; i < node->n_out; i++)
         if (node->out[i] >= 0)
             return ao_op_fail(node, AOSA_ERR_UNSUPPORTED,
                               "gives statistics of training (output %d): not supported", i);
-    if (ao_node_int(node, "training_mode", 0) != 0)
-        return ao_op_fail(node, AOSA_ERR_UNSUPPORTED, "in training mode is not supported");
     for (int i = 1; i < 5; i++)
         AO_TRY(ao_op_vector(graph, node, i, ao_op_in(graph, node, 0)->shape.dims[1], names[i]));
-    if (!norm_params(graph, node))
-        return AOSA_ERR_NOMEM;
+    for (int i = 1; i < 3; i++)
+        AO_TRY(ao_op_set(graph, node, i, AO_F32, &ao_op_in(graph, node, 3)->shape));
     return ao_op_set_like(graph, node);
 }
 
@@ -60,8 +64,7 @@ static void rescale(const struct ao_view *src, const struct ao_view *dst, double
     }
 }
 
-/* Channels [c, c + n) of image `image`. */
-static struct ao_view channels(const struct ao_view *view, int64_t image, int64_t c, int64_t n)
+struct ao_view ao_norm_channels(const struct ao_view *view, int64_t image, int64_t c, int64_t n)
 {
     struct ao_view part = *view;
     part.data = ao_element_at(view, image * view->strides[0] + c * view->strides[1]);
@@ -70,23 +73,7 @@ static struct ao_view channels(const struct ao_view *view, int64_t image, int64_
     return part;
 }
 
-static void batch_norm_forward(const struct ao_op_call *call)
-{
-    const struct ao_norm_params *params = call->node->params;
-    const struct ao_view *x = &call->in[0], *y = &call->out[0];
-    for (int64_t c = 0; c < x->shape.dims[1]; c++) {
-        double p[5] = { 0 }; /* scale, bias, mean and variance at their input's index */
-        for (int i = 1; i < 5; i++)
-            p[i] = ao_element(&call->in[i], c * call->in[i].strides[0]);
-        for (int64_t n = 0; n < x->shape.dims[0]; n++) {
-            const struct ao_view src = channels(x, n, c, 1), dst = channels(y, n, c, 1);
-            rescale(&src, &dst, p[3], p[1] / sqrt(p[4] + params->epsilon), p[2]);
-        }
-    }
-}
-
-/* Mean and variance (of the whole population) in two passes. */
-static void moments(const struct ao_view *part, double *mean, double *variance)
+void ao_norm_moments(const struct ao_view *part, double *mean, double *variance)
 {
     const double count = (double)ao_shape_count(&part->shape);
     const int64_t *const strides[] = { part->strides };
@@ -106,6 +93,41 @@ static void moments(const struct ao_view *part, double *mean, double *variance)
             squares += (row[i] - *mean) * (row[i] - *mean);
     }
     *variance = squares / count;
+}
+
+/* Statistics of channel c over all images, and the running ones that training keeps of them. */
+static void train_channel(const struct ao_op_call *call, int64_t c, double *mean, double *variance)
+{
+    const struct ao_norm_params *params = call->node->params;
+    struct ao_view all = ao_norm_channels(&call->in[0], 0, c, 1);
+    all.shape.dims[0] = call->in[0].shape.dims[0];
+    const double old[] = { *mean, *variance };
+    ao_norm_moments(&all, mean, variance);
+    const double now[] = { *mean, *variance };
+    for (int i = 1; i < 3 && i < call->node->n_out; i++) {
+        const struct ao_view *running = &call->out[i];
+        const double value = old[i - 1] * params->momentum + now[i - 1] * (1 - params->momentum);
+        if (running->data)
+            ao_row_store(running, c * running->strides[0], 1, &value, 1);
+    }
+}
+
+static void batch_norm_forward(const struct ao_op_call *call)
+{
+    const struct ao_norm_params *params = call->node->params;
+    const struct ao_view *x = &call->in[0], *y = &call->out[0];
+    for (int64_t c = 0; c < x->shape.dims[1]; c++) {
+        double p[5] = { 0 }; /* scale, bias, mean and variance at their input's index */
+        for (int i = 1; i < 5; i++)
+            p[i] = ao_element(&call->in[i], c * call->in[i].strides[0]);
+        if (params->trains)
+            train_channel(call, c, &p[3], &p[4]);
+        for (int64_t n = 0; n < x->shape.dims[0]; n++) {
+            const struct ao_view src = ao_norm_channels(x, n, c, 1),
+                                 dst = ao_norm_channels(y, n, c, 1);
+            rescale(&src, &dst, p[3], p[1] / sqrt(p[4] + params->epsilon), p[2]);
+        }
+    }
 }
 
 static aosa_status group_norm_infer(struct ao_graph *graph, struct ao_node *node)
@@ -131,12 +153,12 @@ static void normalise_group(const struct ao_op_call *call, int64_t image, int64_
 {
     const struct ao_norm_params *params = call->node->params;
     const struct ao_view *scale = &call->in[1], *bias = &call->in[2];
-    const struct ao_view group = channels(&call->in[0], image, first, n);
+    const struct ao_view group = ao_norm_channels(&call->in[0], image, first, n);
     double mean, variance;
-    moments(&group, &mean, &variance);
+    ao_norm_moments(&group, &mean, &variance);
     for (int64_t c = first; c < first + n; c++) {
-        const struct ao_view src = channels(&call->in[0], image, c, 1);
-        const struct ao_view dst = channels(&call->out[0], image, c, 1);
+        const struct ao_view src = ao_norm_channels(&call->in[0], image, c, 1);
+        const struct ao_view dst = ao_norm_channels(&call->out[0], image, c, 1);
         rescale(&src, &dst, mean,
                 ao_element(scale, c * scale->strides[0]) / sqrt(variance + params->epsilon),
                 ao_element(bias, c * bias->strides[0]));
@@ -190,8 +212,7 @@ static aosa_status layer_norm_infer(struct ao_graph *graph, struct ao_node *node
     return layer_norm_outputs(graph, node, params->axis);
 }
 
-/* Shape of the elements behind the axes before `axis`: one group. */
-static struct ao_view behind(const struct ao_view *view, int axis)
+struct ao_view ao_norm_behind(const struct ao_view *view, int axis)
 {
     struct ao_view rest = *view;
     rest.shape.rank -= axis;
@@ -226,7 +247,8 @@ static void layer_norm_forward(const struct ao_op_call *call)
 {
     const struct ao_norm_params *params = call->node->params;
     struct ao_view src_grid = call->in[0], dst_grid = call->out[0];
-    struct ao_view src = behind(&src_grid, params->axis), dst = behind(&dst_grid, params->axis);
+    struct ao_view src = ao_norm_behind(&src_grid, params->axis),
+                   dst = ao_norm_behind(&dst_grid, params->axis);
     src_grid.shape.rank = dst_grid.shape.rank = params->axis;
     const struct ao_view scale = ao_view_broadcast(&call->in[1], &src.shape);
     struct ao_view bias = { .shape = src.shape };
@@ -237,7 +259,7 @@ static void layer_norm_forward(const struct ao_op_call *call)
         double found[3] = { 0 }; /* by output: mean and inverse deviation */
         double variance;
         src.data = ao_element_at(&src_grid, ao_view_offset(&src_grid, i));
-        moments(&src, &found[1], &variance);
+        ao_norm_moments(&src, &found[1], &variance);
         found[2] = 1 / sqrt(variance + params->epsilon);
         for (int out = 1; out < call->node->n_out; out++)
             if (call->out[out].data)
@@ -257,28 +279,41 @@ static bool layer_norm_keeps_batch(const struct ao_graph *graph, const struct ao
            !(bias && bias->batched);
 }
 
+static bool batch_norm_keeps_batch(const struct ao_graph *graph, const struct ao_node *node)
+{
+    for (int i = 1; i < 5; i++)
+        if (ao_op_in(graph, node, i)->batched)
+            return false;
+    return !((const struct ao_norm_params *)node->params)->trains;
+}
+
 const struct ao_op ao_op_BatchNormalization = {
     .type = "BatchNormalization",
     .infer = batch_norm_infer,
     .forward = batch_norm_forward,
-    .batch = AO_BATCH_KEEPS,
+    .vjp = ao_vjp_batch_norm,
+    .batch = AO_BATCH_ASKS,
+    .keeps_batch = batch_norm_keeps_batch,
 };
 const struct ao_op ao_op_GroupNormalization = {
     .type = "GroupNormalization",
     .infer = group_norm_infer,
     .forward = group_norm_forward,
+    .vjp = ao_vjp_group_norm,
     .batch = AO_BATCH_KEEPS,
 };
 const struct ao_op ao_op_InstanceNormalization = {
     .type = "InstanceNormalization",
     .infer = group_norm_infer,
     .forward = group_norm_forward,
+    .vjp = ao_vjp_group_norm,
     .batch = AO_BATCH_KEEPS,
 };
 const struct ao_op ao_op_LayerNormalization = {
     .type = "LayerNormalization",
     .infer = layer_norm_infer,
     .forward = layer_norm_forward,
+    .vjp = ao_vjp_layer_norm,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = layer_norm_keeps_batch,
 };

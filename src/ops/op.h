@@ -4,9 +4,11 @@
 
 #include "graph/graph.h"
 
+struct ao_vjp; /* ops/vjp.h */
+
 /*
- * One operator family, one file, one row in ops.def. Answers: shape (infer) and forward now; VJP,
- * delta rule and reach join in the walks that need them.
+ * One operator family, one file, one row in ops.def. Answers: shape (infer), forward, and the
+ * vector-Jacobian product; delta rule and reach join in the walks that need them.
  */
 
 /* How an operator treats batched values; see graph.h. */
@@ -41,6 +43,12 @@ struct ao_op {
      * AO_F64 values is the oracle and one of AO_F32 values differs by a rounding per value.
      */
     void (*forward)(const struct ao_op_call *call);
+
+    /*
+     * Appends the nodes of the backward pass, see ops/vjp.h. NULL: this operator has none.
+     * Operators that answer integers or bool are never asked.
+     */
+    aosa_status (*vjp)(struct ao_vjp *vjp);
 
     size_t (*scratch)(const struct ao_graph *graph, const struct ao_node *node, int64_t batch);
     double (*macs)(const struct ao_graph *graph, const struct ao_node *node); /* NULL: none */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/options.h"
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/move.h"
@@ -163,6 +164,7 @@ const struct ao_op ao_op_Pad = {
     .type = "Pad",
     .infer = pad_infer,
     .forward = pad_forward,
+    .vjp = ao_vjp_pad,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = pad_keeps_batch,
 };

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -280,12 +281,18 @@ static exact_fn exact_of(const char *type)
     return strcmp(type, "Clip") == 0 ? clip_int : NULL;
 }
 
+aosa_status ao_pointwise_read(struct ao_graph *graph, struct ao_node *node,
+                              struct ao_pointwise_params *params)
+{
+    return row_of(node->type)->params(graph, node, params);
+}
+
 static aosa_status pointwise_infer(struct ao_graph *graph, struct ao_node *node)
 {
     struct ao_pointwise_params *params = ao_op_params(graph, node, sizeof *params);
     if (!params)
         return AOSA_ERR_NOMEM;
-    AO_TRY(row_of(node->type)->params(graph, node, params));
+    AO_TRY(ao_pointwise_read(graph, node, params));
     const enum ao_dtype dtype = ao_op_in(graph, node, 0)->dtype;
     if (!exact_of(node->type) || dtype == AO_BOOL)
         AO_TRY(ao_op_float(graph, node, 0));
@@ -324,29 +331,30 @@ static void pointwise_forward(const struct ao_op_call *call)
     }
 }
 
-#define POINTWISE(name)                 \
+#define POINTWISE(name, vjp_fn)         \
     const struct ao_op ao_op_##name = { \
         .type = #name,                  \
         .infer = pointwise_infer,       \
         .forward = pointwise_forward,   \
+        .vjp = vjp_fn,                  \
         .batch = AO_BATCH_KEEPS,        \
     };
-POINTWISE(Relu)
-POINTWISE(Sigmoid)
-POINTWISE(Tanh)
-POINTWISE(Exp)
-POINTWISE(Log)
-POINTWISE(Sqrt)
-POINTWISE(Erf)
-POINTWISE(Reciprocal)
-POINTWISE(Floor)
-POINTWISE(Ceil)
-POINTWISE(Neg)
-POINTWISE(Abs)
-POINTWISE(Softplus)
-POINTWISE(HardSigmoid)
-POINTWISE(HardSwish)
-POINTWISE(LeakyRelu)
-POINTWISE(Elu)
-POINTWISE(Gelu)
-POINTWISE(Clip)
+POINTWISE(Relu, ao_vjp_relu)
+POINTWISE(Sigmoid, ao_vjp_pointwise)
+POINTWISE(Tanh, ao_vjp_pointwise)
+POINTWISE(Exp, ao_vjp_pointwise)
+POINTWISE(Log, ao_vjp_pointwise)
+POINTWISE(Sqrt, ao_vjp_pointwise)
+POINTWISE(Erf, ao_vjp_pointwise)
+POINTWISE(Reciprocal, ao_vjp_pointwise)
+POINTWISE(Floor, ao_vjp_zero)
+POINTWISE(Ceil, ao_vjp_zero)
+POINTWISE(Neg, ao_vjp_neg)
+POINTWISE(Abs, ao_vjp_pointwise)
+POINTWISE(Softplus, ao_vjp_pointwise)
+POINTWISE(HardSigmoid, ao_vjp_pointwise)
+POINTWISE(HardSwish, ao_vjp_pointwise)
+POINTWISE(LeakyRelu, ao_vjp_pointwise)
+POINTWISE(Elu, ao_vjp_pointwise)
+POINTWISE(Gelu, ao_vjp_pointwise)
+POINTWISE(Clip, ao_vjp_pointwise)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -198,19 +199,20 @@ static bool reduce_keeps_batch(const struct ao_graph *graph, const struct ao_nod
     return ao_op_in(graph, node, 0)->shape.rank > 0 && !params->axes[0];
 }
 
-#define REDUCE(name)                       \
+#define REDUCE(name, vjp_fn)               \
     const struct ao_op ao_op_##name = {    \
         .type = #name,                     \
         .infer = reduce_infer,             \
         .forward = reduce_forward,         \
+        .vjp = vjp_fn,                     \
         .batch = AO_BATCH_ASKS,            \
         .keeps_batch = reduce_keeps_batch, \
     };
-REDUCE(ReduceSum)
-REDUCE(ReduceMean)
-REDUCE(ReduceProd)
-REDUCE(ReduceMax)
-REDUCE(ReduceMin)
-REDUCE(ReduceSumSquare)
-REDUCE(ReduceL1)
-REDUCE(ReduceL2)
+REDUCE(ReduceSum, ao_vjp_reduce_sum)
+REDUCE(ReduceMean, ao_vjp_reduce_mean)
+REDUCE(ReduceProd, ao_vjp_reduce_prod)
+REDUCE(ReduceMax, ao_vjp_reduce_extreme)
+REDUCE(ReduceMin, ao_vjp_reduce_extreme)
+REDUCE(ReduceSumSquare, ao_vjp_reduce_sum_square)
+REDUCE(ReduceL1, ao_vjp_reduce_l1)
+REDUCE(ReduceL2, ao_vjp_reduce_l2)

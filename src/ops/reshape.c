@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -146,6 +147,7 @@ static aosa_status unsqueeze_infer(struct ao_graph *graph, struct ao_node *node)
         .type = #name,                  \
         .infer = infer_fn,              \
         .forward = reshape_forward,     \
+        .vjp = ao_vjp_reshaped,         \
         .batch = AO_BATCH_ROWS,         \
     };
 RESHAPE(Reshape, reshape_infer)

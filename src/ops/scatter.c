@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -11,8 +13,29 @@
  */
 struct slice_params {
     int batch_dims, k;
-    bool add; /* ScatterND: sum into the data instead of replacing it */
+    double (*combine)(double old, double update); /* ScatterND; NULL: the update replaces */
 };
+
+static double sum(double old, double update)
+{
+    return old + update;
+}
+
+static double product(double old, double update)
+{
+    return old * update;
+}
+
+/* A NaN once there stays, as in ReduceMax and ReduceMin. */
+static double greatest(double old, double update)
+{
+    return update > old || isnan(update) ? update : old;
+}
+
+static double least(double old, double update)
+{
+    return update < old || isnan(update) ? update : old;
+}
 
 static struct ao_view index_view(const struct ao_value *value)
 {
@@ -91,6 +114,18 @@ static aosa_status gather_nd_infer(struct ao_graph *graph, struct ao_node *node)
     return ao_op_set(graph, node, 0, ao_op_in(graph, node, 0)->dtype, &shape);
 }
 
+static double (*find_reduction(const char *name))(double old, double update)
+{
+    static const struct {
+        const char *name;
+        double (*combine)(double old, double update);
+    } reductions[] = { { "add", sum }, { "mul", product }, { "max", greatest }, { "min", least } };
+    for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
+        if (strcmp(name, reductions[i].name) == 0)
+            return reductions[i].combine;
+    return NULL;
+}
+
 static aosa_status scatter_nd_infer(struct ao_graph *graph, struct ao_node *node)
 {
     AO_TRY(ao_op_arity(node, 3, 3, 1));
@@ -99,12 +134,12 @@ static aosa_status scatter_nd_infer(struct ao_graph *graph, struct ao_node *node
         return AOSA_ERR_NOMEM;
     const struct ao_value *x = ao_op_in(graph, node, 0), *updates = ao_op_in(graph, node, 2);
     const char *reduction = ao_node_text(node, "reduction", "none");
-    params->add = strcmp(reduction, "add") == 0;
-    if (params->add ? !ao_dtype_is_float(x->dtype) : strcmp(reduction, "none") != 0)
-        return ao_op_fail(
-            node, AOSA_ERR_UNSUPPORTED,
-            "with reduction '%s' of %s is not supported (none, and add of floats, are)", reduction,
-            ao_dtype_name(x->dtype));
+    params->combine = find_reduction(reduction);
+    if (params->combine ? !ao_dtype_is_float(x->dtype) : strcmp(reduction, "none") != 0)
+        return ao_op_fail(node, AOSA_ERR_UNSUPPORTED,
+                          "with reduction '%s' of %s is not supported (none, and add, mul, max and "
+                          "min of floats, are)",
+                          reduction, ao_dtype_name(x->dtype));
     AO_TRY(slice_infer(graph, node, params));
     struct ao_shape shape;
     char text[2][AO_SHAPE_TEXT];
@@ -180,18 +215,19 @@ static void gather_nd_forward(const struct ao_op_call *call)
     }
 }
 
-static void add_to(const struct ao_view *dst, const struct ao_view *src)
+static void combine_into(const struct ao_view *dst, const struct ao_view *src,
+                         double (*combine)(double old, double update))
 {
     const int64_t *const strides[] = { dst->strides, src->strides };
-    double sum[AO_ROW], more[AO_ROW];
+    double old[AO_ROW], update[AO_ROW];
     struct ao_walk walk;
     ao_walk_init(&walk, &dst->shape, 2, strides);
     while (ao_walk_next(&walk)) {
-        ao_row_load(sum, dst, walk.offset[0], walk.stride[0], walk.n);
-        ao_row_load(more, src, walk.offset[1], walk.stride[1], walk.n);
+        ao_row_load(old, dst, walk.offset[0], walk.stride[0], walk.n);
+        ao_row_load(update, src, walk.offset[1], walk.stride[1], walk.n);
         for (int64_t i = 0; i < walk.n; i++)
-            sum[i] += more[i];
-        ao_row_store(dst, walk.offset[0], walk.stride[0], sum, walk.n);
+            old[i] = combine(old[i], update[i]);
+        ao_row_store(dst, walk.offset[0], walk.stride[0], old, walk.n);
     }
 }
 
@@ -204,8 +240,8 @@ static void scatter_nd_forward(const struct ao_op_call *call)
     for (int64_t i = 0; i < count; i++) {
         const struct ao_view dst = named_slice(&call->out[0], indices, params, i);
         const struct ao_view src = listed_slice(&call->in[2], indices, i);
-        if (params->add)
-            add_to(&dst, &src);
+        if (params->combine)
+            combine_into(&dst, &src, params->combine);
         else
             ao_view_copy(&dst, &src);
     }
@@ -223,6 +259,7 @@ const struct ao_op ao_op_GatherND = {
     .type = "GatherND",
     .infer = gather_nd_infer,
     .forward = gather_nd_forward,
+    .vjp = ao_vjp_moved,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = never_keeps_batch,
 };
@@ -230,6 +267,7 @@ const struct ao_op ao_op_ScatterND = {
     .type = "ScatterND",
     .infer = scatter_nd_infer,
     .forward = scatter_nd_forward,
+    .vjp = ao_vjp_scatter_nd,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = never_keeps_batch,
 };

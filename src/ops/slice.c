@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/move.h"
@@ -117,6 +118,7 @@ const struct ao_op ao_op_Slice = {
     .type = "Slice",
     .infer = slice_infer,
     .forward = slice_forward,
+    .vjp = ao_vjp_slice,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = slice_keeps_batch,
 };

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 #include "ops/move.h"
@@ -65,6 +66,7 @@ const struct ao_op ao_op_Softmax = {
     .type = "Softmax",
     .infer = softmax_infer,
     .forward = softmax_forward,
+    .vjp = ao_vjp_softmax,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = softmax_keeps_batch,
 };
@@ -72,6 +74,7 @@ const struct ao_op ao_op_LogSoftmax = {
     .type = "LogSoftmax",
     .infer = softmax_infer,
     .forward = softmax_forward,
+    .vjp = ao_vjp_log_softmax,
     .batch = AO_BATCH_ASKS,
     .keeps_batch = softmax_keeps_batch,
 };

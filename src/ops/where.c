@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
 
@@ -49,5 +50,6 @@ const struct ao_op ao_op_Where = {
     .type = "Where",
     .infer = where_infer,
     .forward = where_forward,
+    .vjp = ao_vjp_where,
     .batch = AO_BATCH_POINTWISE,
 };

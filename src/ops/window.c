@@ -108,3 +108,19 @@ struct ao_window_3d ao_window_lift(const struct ao_window *window, const struct 
     }
     return lifted;
 }
+
+struct ao_tap_range ao_window_taps(const struct ao_window_3d *w, int d, int64_t o, int64_t begin,
+                                   int64_t end)
+{
+    struct ao_tap_range taps = { .origin = o * w->stride[d] - w->pad_lo[d] };
+    const int64_t step = w->dilation[d];
+    if (taps.origin < begin)
+        taps.lo = (begin - taps.origin + step - 1) / step;
+    if (taps.origin < end)
+        taps.hi = (end - taps.origin + step - 1) / step;
+    if (taps.hi > w->kernel[d])
+        taps.hi = w->kernel[d];
+    if (taps.lo > taps.hi)
+        taps.lo = taps.hi;
+    return taps;
+}

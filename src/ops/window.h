@@ -37,4 +37,11 @@ struct ao_window_3d {
 struct ao_window_3d ao_window_lift(const struct ao_window *window, const struct ao_view *in,
                                    const struct ao_view *out);
 
+/* Taps [lo, hi) of output o of axis d that read positions in [begin, end); tap 0 reads origin. */
+struct ao_tap_range {
+    int64_t lo, hi, origin;
+};
+struct ao_tap_range ao_window_taps(const struct ao_window_3d *w, int d, int64_t o, int64_t begin,
+                                   int64_t end);
+
 #endif

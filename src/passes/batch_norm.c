@@ -49,7 +49,7 @@ static bool read_batch_norm(const struct ao_graph *graph, const struct ao_node *
     const float *bias = vector_of(graph, node, 2, affine->n);
     const float *mean = vector_of(graph, node, 3, affine->n);
     const float *var = vector_of(graph, node, 4, affine->n);
-    if (!scale || !bias || !mean || !var)
+    if (!scale || !bias || !mean || !var || ao_node_int(node, "training_mode", 0) != 0)
         return false;
     const double epsilon = (double)(float)ao_node_float(node, "epsilon", 1e-5);
     for (int64_t c = 0; c < affine->n; c++) {

@@ -101,6 +101,40 @@ aosa_status ao_pass_set_ints(struct ao_graph *graph, struct ao_node *node, const
     return AOSA_OK;
 }
 
+aosa_status ao_pass_append(struct ao_graph *graph, const char *name, const char *type, int n_in,
+                           const int32_t *in, const struct ao_attr *attr, int32_t *out)
+{
+    struct ao_node node = { .name = name, .type = type, .n_in = n_in, .n_out = 1 };
+    int index, value = *out;
+    node.op = ao_op_find(type);
+    node.in = ao_arena_copy(&graph->arena, in, (size_t)n_in * sizeof *in);
+    node.out = ao_arena_alloc(&graph->arena, 1, sizeof *node.out);
+    if (attr) {
+        node.attrs = ao_arena_copy(&graph->arena, attr, sizeof *attr);
+        node.n_attrs = 1;
+    }
+    if (!node.in || !node.out || (attr && !node.attrs))
+        return ao_pass_no_memory("a node");
+    if (value < 0)
+        AO_TRY(ao_graph_add_value(graph, name, &value));
+    *out = node.out[0] = value;
+    AO_TRY(ao_graph_add_node(graph, &node, &index));
+    return node.op->infer(graph, &graph->nodes[index]);
+}
+
+aosa_status ao_pass_new_ints(struct ao_graph *graph, const char *name, int n, const int64_t *ints,
+                             int32_t *value)
+{
+    const struct ao_shape shape = { .rank = 1, .dims = { n } };
+    const int64_t *copy = ao_arena_copy(&graph->arena, ints, (size_t)n * sizeof *ints);
+    int index;
+    if (!copy)
+        return ao_pass_no_memory("a constant");
+    AO_TRY(ao_graph_add_constant(graph, name, AO_I64, &shape, copy, &index));
+    *value = index;
+    return AOSA_OK;
+}
+
 /* Every value a node refers to, attributes included; after folding there are no branches left. */
 static void mark_values(const struct ao_node *node, int32_t *number)
 {

@@ -28,8 +28,19 @@ const struct ao_value *ao_pass_constant(const struct ao_graph *graph, const stru
 aosa_status ao_pass_set_ints(struct ao_graph *graph, struct ao_node *node, const char *name,
                              const int64_t *ints, int n);
 
+/*
+ * Appends a node of one output to graph->nodes and infers it. *out is the value it makes; -1 makes
+ * a new one. `in` and `attr` (may be NULL) are copied, an attribute's list is not.
+ */
+aosa_status ao_pass_append(struct ao_graph *graph, const char *name, const char *type, int n_in,
+                           const int32_t *in, const struct ao_attr *attr, int32_t *out);
+
+/* New constant vector of integers. */
+aosa_status ao_pass_new_ints(struct ao_graph *graph, const char *name, int n, const int64_t *ints,
+                             int32_t *value);
+
 /* Finds the operators of nodes, counts the missing ones in the report; see ao_pass_operators. */
-aosa_status ao_pass_find_operators(struct ao_node *nodes, size_t n,
+aosa_status ao_pass_find_operators(const struct ao_graph *graph, struct ao_node *nodes, size_t n,
                                    struct ao_passes_report *report);
 
 /* Removes values that nothing refers to, and numbers the others anew. */

@@ -10,7 +10,7 @@
  * export known (swin3d_t, attention masks of 17,142 nodes) takes 4e8; a file written to waste time
  * takes more than this.
  */
-#define MAX_WORK 2e9
+#define MAX_WORK 6e8
 
 /* Constants on the way are large and many (0.7 GB for swin3d_t): each lives on the heap until its
  * last reader is computed, and only those that nodes still read at the end go into the arena. */
@@ -187,7 +187,7 @@ static aosa_status fold_if(struct fold *fold, const struct ao_node *node)
         return ao_fail(AOSA_ERR_FORMAT, "node '%s' (If): its branches do not give %d values",
                        node->name, node->n_out);
     struct ao_block *block = branch->block;
-    AO_TRY(ao_pass_find_operators(block->nodes, (size_t)block->n_nodes, fold->report));
+    AO_TRY(ao_pass_find_operators(fold->graph, block->nodes, (size_t)block->n_nodes, fold->report));
     AO_TRY(fold_nodes(fold, block->nodes, (size_t)block->n_nodes));
     fold->report->branches++;
     return hand_out(fold, node, block);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -26,28 +27,33 @@ static aosa_status add_missing(struct ao_passes_report *report, const struct ao_
     return AOSA_OK;
 }
 
+static aosa_status refuse(const struct ao_graph *graph, const struct ao_passes_report *report)
+{
+    const struct ao_unsupported *first = &report->unsupported[0];
+    if (report->n_unsupported == 1)
+        return ao_fail(AOSA_ERR_UNSUPPORTED,
+                       "operator %s of opset %" PRId64 " is not supported (node '%s'): run aosa "
+                       "inspect",
+                       first->type, graph->opset, first->node);
+    return ao_fail(AOSA_ERR_UNSUPPORTED,
+                   "operator %s of opset %" PRId64 " is not supported (node '%s'), nor are %zu "
+                   "other types: run aosa inspect for the list",
+                   first->type, graph->opset, first->node, report->n_unsupported - 1);
+}
+
 /* If is no operator of the engine: folding replaces it by one of its branches. */
-aosa_status ao_pass_find_operators(struct ao_node *nodes, size_t n, struct ao_passes_report *report)
+aosa_status ao_pass_find_operators(const struct ao_graph *graph, struct ao_node *nodes, size_t n,
+                                   struct ao_passes_report *report)
 {
     for (size_t k = 0; k < n; k++) {
         nodes[k].op = ao_op_find(nodes[k].type);
         if (!nodes[k].op && strcmp(nodes[k].type, "If") != 0)
             AO_TRY(add_missing(report, &nodes[k]));
     }
-    if (report->n_unsupported == 0)
-        return AOSA_OK;
-    const struct ao_unsupported *first = &report->unsupported[0];
-    if (report->n_unsupported == 1)
-        return ao_fail(AOSA_ERR_UNSUPPORTED,
-                       "operator %s is not supported (node '%s'): run aosa inspect", first->type,
-                       first->node);
-    return ao_fail(AOSA_ERR_UNSUPPORTED,
-                   "operator %s is not supported (node '%s'), nor are %zu other types: run aosa "
-                   "inspect for the list",
-                   first->type, first->node, report->n_unsupported - 1);
+    return report->n_unsupported ? refuse(graph, report) : AOSA_OK;
 }
 
 aosa_status ao_pass_operators(struct ao_graph *graph, struct ao_passes_report *report)
 {
-    return ao_pass_find_operators(graph->nodes, graph->n_nodes, report);
+    return ao_pass_find_operators(graph, graph->nodes, graph->n_nodes, report);
 }

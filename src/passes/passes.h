@@ -16,6 +16,13 @@ struct ao_unsupported {
     int count;
 };
 
+/* How many nodes of an operator type a file has. */
+struct ao_type_count {
+    const char *type;
+    int nodes;
+};
+#define AO_MAX_TYPES 256 /* no real file has more; a hostile one is not counted for long */
+
 /* A constant shaped like a feature map, added to the data path: the network was traced with
  * activations of an example clip in it, and is wrong for every other clip. */
 struct ao_traced {
@@ -25,14 +32,16 @@ struct ao_traced {
 
 struct ao_passes_report {
     size_t nodes_before, nodes_after;
-    int folded;      /* nodes computed at load */
-    int branches;    /* If nodes replaced by the branch taken */
-    int batch_norms; /* BatchNormalization into Conv */
-    int scales;      /* Mul and Add of per-channel constants into Conv */
-    int conv_pads;   /* Pad into Conv */
-    int pool_pads;   /* Pad into MaxPool */
-    int no_ops;      /* Identity, Dropout, Cast, Reshape, ... without effect */
-    int dead;        /* nodes nobody reads */
+    int folded;                  /* nodes computed at load */
+    int branches;                /* If nodes replaced by the branch taken */
+    int batch_norms;             /* BatchNormalization into Conv */
+    int scales;                  /* Mul and Add of per-channel constants into Conv */
+    int conv_pads;               /* Pad into Conv */
+    int pool_pads;               /* Pad into MaxPool */
+    int no_ops;                  /* Identity, Dropout, Cast, Reshape, ... without effect */
+    int dead;                    /* nodes nobody reads */
+    struct ao_type_count *types; /* of the nodes before, in order of appearance */
+    size_t n_types, cap_types;
     struct ao_unsupported *unsupported;
     size_t n_unsupported, cap_unsupported;
     struct ao_traced *traced;
@@ -49,6 +58,38 @@ aosa_status ao_passes_run(struct ao_graph *graph, struct ao_passes_report *repor
 /* Frees the report's lists; accepts a zeroed one. */
 void ao_passes_report_fini(struct ao_passes_report *report);
 
+/* Where an input of the file has its axes; N is 1. */
+enum ao_clip_layout {
+    AO_LAYOUT_GUESS, /* by which axis has 3 elements: NCTHW before NTCHW before NTHWC */
+    AO_LAYOUT_NCTHW,
+    AO_LAYOUT_NTCHW,
+    AO_LAYOUT_NTHWC,
+    AO_LAYOUT_N1CTHW, /* [N, views, 3, T, H, W] with one view */
+};
+const char *ao_clip_layout_name(enum ao_clip_layout layout);
+
+/* How one input of the file is fed with frames of the clip. */
+struct ao_clip_feed {
+    const char *name;
+    struct ao_shape shape;      /* filled by the pass: what the file declares */
+    enum ao_clip_layout layout; /* resolved by the pass */
+    int every;                  /* frames 0, every, 2 every, ...; 0: as `frames`, else spread */
+    int64_t
+        *frames; /* [n_frames], in the graph's arena; resolved by the pass, NULL when it fails */
+    int64_t n_frames;
+};
+
+/*
+ * Makes a network of several inputs or another layout one that takes a clip [1,3,T,H,W], by nodes
+ * that select its frames and turn them; runs on the graph as imported, before ao_passes_run.
+ * feeds[i] belongs to graph->inputs[i] and says what is known, all zero but the name when nothing
+ * is. T is what the longest input needs. An input of fewer frames without `every` or `frames` gets
+ * frames floor(j (T - 1) / (n - 1)), as PySlowFast and pytorchvideo pack their pathways. A graph
+ * whose inputs are no frames of one clip is left as it is: *clip = false. AOSA_ERR_FORMAT when
+ * feeds do not fit the inputs.
+ */
+aosa_status ao_pass_clip_input(struct ao_graph *graph, struct ao_clip_feed *feeds, bool *clip);
+
 /* The passes, in the order of ao_passes_run; each leaves a valid graph. */
 
 /* Removes nodes whose outputs nobody reads. */
@@ -62,6 +103,12 @@ aosa_status ao_pass_operators(struct ao_graph *graph, struct ao_passes_report *r
  * branch an If takes in its place. Linear in the number of nodes.
  */
 aosa_status ao_pass_fold(struct ao_graph *graph, struct ao_passes_report *report);
+
+/*
+ * Says on the axis where it is what exporters say on axis 0 after a Transpose, so that axis 0 stays
+ * the batch: Transpose, Gather and the ScatterND of a slice assignment.
+ */
+aosa_status ao_pass_transposes(struct ao_graph *graph, struct ao_passes_report *report);
 
 /* Removes nodes that hand their input on unchanged. */
 aosa_status ao_pass_no_ops(struct ao_graph *graph, struct ao_passes_report *report);

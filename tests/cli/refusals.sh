@@ -72,6 +72,12 @@ refuse 2 "needs a value" explain -m
 refuse 2 "predict needs" predict
 refuse 2 "inspect needs" inspect
 refuse 2 "masks needs" masks
+refuse 2 "compare needs" compare -m "$model" -o "$work/out"
+refuse 2 "neither a method nor occlusions" compare -m "$model" -o "$work/out" --methods aosa,magic "$clip"
+refuse 2 "--steps: none of the 1 methods uses it" compare -m "$model" -o "$work/out" --methods aosa --steps 3 "$clip"
+refuse 2 "--method: name what is compared" compare -m "$model" -o "$work/out" --method aosa "$clip"
+refuse 2 "list: 'metods' is unknown" list metods
+refuse 2 "list takes one word" list methods masks
 refuse 2 "run needs" run -m "$model"
 
 # Clips.
@@ -111,6 +117,19 @@ explain 2 "--mask" "$clip" --mask cube
 explain 2 "--stack" "$clip" --mask cuboid --stack flow_vec_corr --partners 2
 explain 2 "--fill" "$clip" --fill pink
 explain 2 "--score" "$clip" --score luck
+explain 2 "did you mean aosa?" "$clip" --method aosaa
+explain 2 "--method: 'magic' is unknown, choose one of aosa|" "$clip" --method magic
+explain 2 "--window: 1 is out of range" "$clip" --fill local --window 1
+explain 2 "--steps: 0 is out of range" "$clip" --method integrated_gradients --steps 0
+explain 2 "--samples: 0 is out of range" "$clip" --method smoothgrad --samples 0
+explain 2 "--steps: method aosa does not use it, these do:" "$clip" --steps 10
+explain 2 "--stride: method gradcam does not use it" "$clip" --method gradcam --stride 8
+explain 2 "no_such_layer" "$clip" --method gradcam --layer no_such_layer
+explain 2 "--layer" "$clip" --method gradcam --layer 999
+explain 2 "--save tracks, masks: this method uses no masks" "$clip" --method centre --save masks
+explain 5 "missing.npy" "$clip" --method smoothgrad --noise-file "$work/missing.npy"
+explain 5 "rank.npy" "$clip" --method smoothgrad --noise-file "$work/rank.npy"
+explain 2 "--baseline" "$clip" --method integrated_gradients --baseline pink
 explain 2 "--backend" "$clip" --backend cuda
 explain 2 "--engine delta" "$clip" --engine delta --backend reference
 explain 2 "--preset" "$clip" --preset mine

@@ -84,6 +84,27 @@ expect "the plan counts masks" sh -c "'$aosa' explain -m '$model' '$clip' --dry-
 expect "inspect tells the work" sh -c "'$aosa' inspect -m '$model' | grep -q GMAC"
 expect "inspect speaks JSON" sh -c "'$aosa' inspect -m '$model' --json | python3 -m json.tool >/dev/null"
 
+# Methods without masks have no scores; several are compared on one sheet.
+"$aosa" explain -m "$model" "$clip" -o "$work/flow" -q --method flow_magnitude --save flow || failed=1
+for file in map.npy map_normalised.npy result.json overlay.mp4 grid.png flow.npy; do
+    expect "$file is there" test -s "$work/flow/$file"
+done
+expect "nothing else is" test "$(find "$work/flow" -mindepth 1 | wc -l)" -eq 6
+"$aosa" compare -m "$model" "$clip" -o "$work/compare" --methods aosa,controls "${few[@]}" || failed=1
+expect "all methods are on one sheet" test -s "$work/compare/sheet.png"
+expect "an option of one method is no error" cmp "$work/compare/aosa/map.npy" "$work/a/map.npy"
+expect "the sheet's methods have folders" test -s "$work/compare/centre/result.json"
+"$aosa" compare -m "$model" "$clip" -o "$work/compare" --methods centre -q 2>"$work/old" && failed=1
+expect "an older comparison is kept" grep -q -- --force "$work/old"
+expect "the plan counts passes" sh -c "'$aosa' explain -m '$model' '$clip' --method centre -n | grep -q '^passes     1 forward'"
+"$aosa" list methods --json | python3 -c '
+import json, sys
+methods = {row["name"]: row for row in json.load(sys.stdin)["methods"]}
+assert methods["aosa"]["mask"] == "flow_one" and methods["aosa"]["family"] == "occlusion"
+assert methods["flow_magnitude"]["needs"] == ["scores", "flow"]
+' || failed=1
+expect "help lists the families" sh -c "'$aosa' explain --help | grep -q '^  control .*random'"
+
 # Ctrl-C within a second, and nothing is left.
 "$aosa" explain -m "$model" "$clip" -o "$work/c" --stride 2 -q 2>"$work/stopped" &
 pid=$!

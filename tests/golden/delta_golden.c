@@ -159,8 +159,8 @@ static double *run_delta(const struct run *run)
     float *outputs = malloc(MASKS * run->classes * sizeof *outputs);
     double *rows = malloc((1 + MASKS) * run->classes * sizeof *rows);
     assert_true(outputs && rows);
-    if (ao_delta_create(&run->model->graph, &delta) != AOSA_OK ||
-        ao_delta_base_create(delta, run->clip, 1, NULL, &base) != AOSA_OK ||
+    if (ao_delta_create(&run->model->graph, 1, &delta) != AOSA_OK ||
+        ao_delta_base_create(delta, run->clip, NULL, &base) != AOSA_OK ||
         ao_delta_session_create(delta, &session) != AOSA_OK ||
         ao_delta_run(delta, base, session, run->masks, MASKS, &fill, outputs) != AOSA_OK)
         fail_msg("%s", aosa_error_message());

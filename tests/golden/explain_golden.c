@@ -35,6 +35,15 @@ struct golden_case {
     const char *name;
     const char *options[5][2];
 };
+
+/*
+ * The gradient of the random network on its clip hangs on a few windows of its max pooling whose
+ * two largest values differ by 1e-7 to 5e-6 of the mean: their order is a matter of rounding. With
+ * the authors' own gradient their scores are met within 4e-8; with PyTorch 2.15's, in double
+ * precision, 19 of 168 masks miss 1e-4, and the worst errs by 1.99e-3. So may these cases.
+ */
+#define SCORE_NEAR_TIES 3e-3
+#define MAP_NEAR_TIES 1.0
 static const struct golden_case cases[] = {
     { &asl, "flow_one_n1", { { "mask", "flow_one" } } },
     { &asl, "flow_one_n3_flow_vec_corr", { { "partners", "3" }, { "stack", "flow_vec_corr" } } },
@@ -48,7 +57,21 @@ static const struct golden_case cases[] = {
     { &half, "flow_one_n3_flow_norm_corr", { { "partners", "3" }, { "stack", "flow_norm_corr" } } },
     { &half, "flow_one_n3_near_norm", { { "partners", "3" }, { "stack", "near_norm" } } },
     { &half, "simple_n1", { { "mask", "cuboid" }, { "time-size", "16" }, { "time-stride", "8" } } },
+    { &asl, "approx_none_n1", { { "method", "first_order" } } },
+    { &asl, "approx_none_n3", { { "method", "first_order" }, { "partners", "3" } } },
+    { &asl, "approx_simple_n1", { { "method", "first_order" }, { "adjust", "simple" } } },
+    { &cliff, "approx_none_n1", { { "method", "aosa-fast" } } },
+    { &cliff, "approx_none_n3", { { "method", "aosa-fast" }, { "partners", "3" } } },
+    { &cliff, "approx_none_n1", { { "method", "first_order" }, { "backend", "reference" } } },
+    { &half, "approx_none_n1", { { "method", "first_order" } } },
+    { &half, "approx_none_n3", { { "method", "first_order" }, { "partners", "3" } } },
+    { &half, "approx_simple_n1", { { "method", "first_order" }, { "adjust", "simple" } } },
 };
+
+static bool is_estimated(const struct golden_case *c)
+{
+    return !strncmp(c->name, "approx_", 7);
+}
 
 static const char *shared(void)
 {
@@ -95,11 +118,12 @@ static double worst(const float *a, const void *b, size_t n)
     return most;
 }
 
-static void open_reference(struct ao_npy *array, const struct golden_case *c, const char *file)
+static void open_reference(struct ao_npy *array, const struct golden *g, const char *folder,
+                           const char *file)
 {
     char path[PATH_BYTES], name[160];
-    snprintf(name, sizeof name, "%s/%s", c->name, file);
-    golden_path(path, c->golden, name);
+    snprintf(name, sizeof name, "%s/%s", folder, file);
+    golden_path(path, g, name);
     if (ao_npy_open(array, path) != AOSA_OK)
         fail_msg("%s", aosa_error_message());
 }
@@ -129,9 +153,11 @@ static int forgive_ties(const struct golden_case *c, const aosa_explanation *e, 
 {
     struct ao_npy stacks;
     int ties = 0;
-    if (!strstr(c->name, "_n3_"))
+    if (!strstr(c->name, "_n3"))
         return 0;
-    open_reference(&stacks, c, "stack_idx.npy");
+    /* The approximation's masks are those of exact occlusion, and not stored twice. */
+    open_reference(&stacks, c->golden, is_estimated(c) ? "flow_one_n3_flow_vec_corr" : c->name,
+                   "stack_idx.npy");
     for (int m = 0; m < e->masks->M; m++)
         if (!same_stack(e->masks, &stacks, m)) {
             memcpy(&scores[m], (const float *)reference->data + m, sizeof *scores);
@@ -147,8 +173,8 @@ static void compare(const struct golden_case *c, const aosa_explanation *explana
     struct ao_npy scores, heat;
     float ours[512];
     size_t n;
-    open_reference(&scores, c, "scores.npy");
-    open_reference(&heat, c, "heat.npy");
+    open_reference(&scores, c->golden, c->name, "scores.npy");
+    open_reference(&heat, c->golden, c->name, "heat.npy");
     const float *all = aosa_explanation_scores(explanation, 0, &n);
     assert_int_equal(n, scores.dims[0]);
     assert_true(n <= sizeof ours / sizeof ours[0]);
@@ -159,8 +185,9 @@ static void compare(const struct golden_case *c, const aosa_explanation *explana
     const double map_error = worst(aosa_explanation_normalised(explanation, 0), heat.data, voxels);
     print_message("%s/%s: %zu masks (%d by ties), worst score %.2e, worst map value %.4f of 255\n",
                   c->golden->folder, c->name, n, ties, score_error, map_error);
-    assert_true(score_error <= 1e-4);
-    assert_true(ties > 0 || map_error <= 0.5);
+    const bool near_ties = c->golden == &half && is_estimated(c);
+    assert_true(score_error <= (near_ties ? SCORE_NEAR_TIES : 1e-4));
+    assert_true(ties > 0 || map_error <= (near_ties ? MAP_NEAR_TIES : 0.5));
     ao_npy_close(&scores);
     ao_npy_close(&heat);
 }

@@ -24,6 +24,7 @@
  * layers, differ by some 1e-6, while a wrong pad, stride or axis changes the first digit.
  */
 #define TOLERANCE 1e-4
+#define MAX_INPUTS 2
 
 struct loaded {
     struct ao_onnx_model *model;
@@ -62,9 +63,9 @@ static float *read_floats(const char *path, int64_t *n)
     return values;
 }
 
-/* Runs n clips in one batch; result has n_out float32 values per clip. */
-static void run_batch(const struct ao_graph *graph, enum ao_backend backend, int n, float *clips,
-                      float *result)
+/* Runs n clips in one batch, clips[i] for input i; result has n_out float32 values per clip. */
+static void run_batch(const struct ao_graph *graph, enum ao_backend backend, int n,
+                      float *const *clips, float *result)
 {
     const struct ao_program_options options = { .backend = backend,
                                                 .batch = n,
@@ -75,10 +76,13 @@ static void run_batch(const struct ao_graph *graph, enum ao_backend backend, int
     if (ao_program_create(graph, &options, &program) != AOSA_OK ||
         ao_session_create(program, &session) != AOSA_OK)
         fail_msg("%s", aosa_error_message());
-    const struct ao_view in = ao_session_input(session, 0), out = ao_session_output(session, 0);
-    const struct ao_view src = ao_view_dense(clips, AO_F32, &in.shape);
+    for (int i = 0; i < graph->n_inputs; i++) {
+        const struct ao_view in = ao_session_input(session, i);
+        const struct ao_view src = ao_view_dense(clips[i], AO_F32, &in.shape);
+        ao_view_copy(&in, &src);
+    }
+    const struct ao_view out = ao_session_output(session, 0);
     const struct ao_view dst = ao_view_dense(result, AO_F32, &out.shape);
-    ao_view_copy(&in, &src);
     if (ao_session_run(session) != AOSA_OK)
         fail_msg("%s", aosa_error_message());
     ao_view_copy(&dst, &out);
@@ -98,23 +102,42 @@ static double relative_error(const float *got, const float *want, int64_t n)
     return worst / largest;
 }
 
+/* Value sets [first, first + n) of the zoo for every input, each set behind the other. */
+static void make_inputs(const struct ao_graph *graph, int first, int n, float *clips[MAX_INPUTS])
+{
+    assert_true(graph->n_inputs <= MAX_INPUTS);
+    for (int i = 0; i < graph->n_inputs; i++) {
+        const struct ao_value *x = &graph->values[graph->inputs[i]];
+        const int64_t n_in = ao_shape_count(&x->shape);
+        clips[i] = malloc((size_t)(n * n_in) * sizeof *clips[i]);
+        assert_non_null(clips[i]);
+        for (int k = 0; k < n; k++)
+            zoo_input(first + k, x->name, n_in, clips[i] + k * n_in);
+    }
+}
+
+static void run_sets(const struct ao_graph *graph, enum ao_backend backend, int first, int n,
+                     float *result)
+{
+    float *clips[MAX_INPUTS];
+    make_inputs(graph, first, n, clips);
+    run_batch(graph, backend, n, clips, result);
+    for (int i = 0; i < graph->n_inputs; i++)
+        free(clips[i]);
+}
+
 /* Both value sets of the zoo, in one batch where the model can be batched. */
 static double check_zoo_inputs(const char *name, const struct ao_graph *graph,
                                enum ao_backend backend)
 {
-    const struct ao_value *x = &graph->values[graph->inputs[0]];
     const struct ao_value *y = &graph->values[graph->outputs[0]];
-    const int64_t n_in = ao_shape_count(&x->shape), n_out = ao_shape_count(&y->shape);
-    float *clips = malloc(2 * (size_t)n_in * sizeof *clips);
+    const int64_t n_out = ao_shape_count(&y->shape);
     float *result = malloc(2 * (size_t)n_out * sizeof *result);
-    assert_true(clips && result);
-    for (int k = 0; k < 2; k++)
-        zoo_input(k, x->name, n_in, clips + k * n_in);
+    assert_non_null(result);
     if (graph->batchable)
-        run_batch(graph, backend, 2, clips, result);
+        run_sets(graph, backend, 0, 2, result);
     for (int k = 0; k < 2 && !graph->batchable; k++)
-        run_batch(graph, backend, 1, clips + k * n_in, result + k * n_out);
-
+        run_sets(graph, backend, k, 1, result + k * n_out);
     double worst = 0;
     for (int k = 0; k < 2; k++) {
         char path[1024];
@@ -127,15 +150,13 @@ static double check_zoo_inputs(const char *name, const struct ao_graph *graph,
         worst = error <= worst ? worst : error;
         free(want);
     }
-    free(clips);
     free(result);
     return worst;
 }
 
 /*
- * Networks with one input that part 3 of issue 3 names, and those that need nothing more, with the
- * multiply-accumulates of one clip: known beforehand, so that a network too large for a backend is
- * not even loaded.
+ * All networks of the zoo with the multiply-accumulates of one clip: known beforehand, so that a
+ * network too large for a backend is not even loaded.
  */
 struct zoo_case {
     const char *name;
@@ -166,6 +187,11 @@ static const struct zoo_case zoo[] = {
     { "movinet_a0_base3d.dy18", 0.354 },
     { "x3d_s.ts18", 2.727 },
     { "x3d_s.dy18", 2.727 },
+    { "slowfast_r50.ts18", 50.309 },
+    { "slowfast_r50.dy18", 50.309 },
+    { "tsm_r50.dy18", 32.704 },
+    { "swin3d_t.ts18", 43.882 },
+    { "mvit_base_16x4.dy18", 70.599 },
 };
 
 static bool check_zoo_case(const struct zoo_case *item, enum ao_backend backend)
@@ -263,7 +289,7 @@ static double check_clip(const struct clip_golden *golden, enum ao_backend backe
     assert_int_equal(n_logits, ao_shape_count(&graph->values[graph->outputs[0]].shape));
     float *got = malloc((size_t)n_logits * sizeof *got);
     assert_non_null(got);
-    run_batch(graph, backend, 1, clip, got);
+    run_batch(graph, backend, 1, &clip, got);
     const double worst = relative_error(got, want, n_logits);
     print_message("%-24s %8.3f GMAC  worst %.2e of the largest logit\n", golden->folder, net.gmacs,
                   worst);

@@ -38,6 +38,10 @@ static const struct {
     { "s3d.tsdyn17", 179, true, 0 },
     { "slow_r50.dy18", 128, true, 0 },
     { "k3d_resnet18_A.ts18", 50, true, 3 },
+    { "slowfast_r50.dy18", 261, true, 0 },
+    { "tsm_r50.dy18", 397, true, 0 },
+    { "swin3d_t.ts18", 590, true, 0 },
+    { "mvit_base_16x4.dy18", 903, true, 0 },
 };
 
 static double seconds(void)

@@ -21,7 +21,7 @@ const char *zoo_shared(void)
 }
 
 /* CRC-32 of zlib and IEEE 802.3, bit by bit. */
-static uint32_t crc32_of(const char *text)
+uint32_t zoo_crc32(const char *text)
 {
     uint32_t crc = 0xFFFFFFFFu;
     for (; *text; text++) {
@@ -68,7 +68,7 @@ static aosa_status fill(void *user, const struct ao_onnx_model *model, const cha
                        name);
     const int64_t n = ao_shape_count(shape);
     struct bell bell;
-    bell_init(&bell, crc32_of(name), n);
+    bell_init(&bell, zoo_crc32(name), n);
     for (int64_t i = 0; i < n; i++) {
         const double value = mean + std * bell_next(&bell);
         values[i] = (float)(value < lo ? lo : value > hi ? hi : value);
@@ -95,7 +95,7 @@ void zoo_input(int k, const char *name, int64_t n, float *values)
     char seed[4200];
     snprintf(seed, sizeof seed, "input%d:%s", k, name);
     struct bell bell;
-    bell_init(&bell, crc32_of(seed), n);
+    bell_init(&bell, zoo_crc32(seed), n);
     for (int64_t i = 0; i < n; i++)
         values[i] = (float)bell_next(&bell);
 }

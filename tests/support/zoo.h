@@ -14,6 +14,9 @@
  * is not there: then the test skips. */
 const char *zoo_shared(void);
 
+/* CRC-32 of zlib, which seeds pseudo-random tensors by their names. */
+uint32_t zoo_crc32(const char *text);
+
 /* Opens "<shared>/zoo/<name>.skeleton.onnx" with its weights in. */
 aosa_status zoo_open(const char *name, struct ao_onnx_model **model);
 

@@ -188,17 +188,18 @@ static void fills_are_what_their_names_say(void **state)
     (void)state;
     struct ao_fill fill;
     struct aosa_clip *clip = grey_clip();
-    assert_int_equal(ao_fill_create("zero", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("zero", 0, clip, &fill), AOSA_OK);
     assert_near(fill.value[0], 0, 0);
-    assert_int_equal(ao_fill_create("black", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("black", 0, clip, &fill), AOSA_OK);
     assert_near(fill.value[1], -2, 0);
-    assert_int_equal(ao_fill_create("-1.5", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("-1.5", 0, clip, &fill), AOSA_OK);
     assert_near(fill.value[2], -1.5, 0);
-    assert_int_equal(ao_fill_create("mean", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("mean", 0, clip, &fill), AOSA_OK);
     assert_near(fill.value[0], clip->values[0], 1e-7);
-    assert_int_equal(ao_fill_create("grey", clip, &fill), AOSA_ERR_ARGUMENT);
-    assert_string_equal(aosa_error_message(),
-                        "--fill: 'grey' is unknown, choose zero, black, mean, blur or a number");
+    assert_int_equal(ao_fill_create("grey", 0, clip, &fill), AOSA_ERR_ARGUMENT);
+    assert_string_equal(
+        aosa_error_message(),
+        "--fill: 'grey' is unknown, choose zero, black, mean, blur, local or a number");
     ao_clip_destroy(&clip);
 }
 
@@ -207,14 +208,14 @@ static void blur_keeps_a_constant_clip_and_spreads_a_point(void **state)
     (void)state;
     struct ao_fill fill;
     struct aosa_clip *clip = grey_clip();
-    assert_int_equal(ao_fill_create("blur", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("blur", 0, clip, &fill), AOSA_OK);
     for (int i = 0; i < 3 * VOXELS; i++)
         assert_near(fill.volume[i], clip->values[i], 4 * 6e-8);
     ao_fill_fini(&fill);
 
     memset(clip->values, 0, sizeof *clip->values * 3 * VOXELS);
     clip->values[4 * W + 4] = 1;
-    assert_int_equal(ao_fill_create("blur", clip, &fill), AOSA_OK);
+    assert_int_equal(ao_fill_create("blur", 0, clip, &fill), AOSA_OK);
     double sum = 0;
     for (int i = 0; i < PIXELS; i++)
         sum += (double)fill.volume[i];

@@ -224,7 +224,9 @@ static void an_input_keeps_its_contents_and_runs_repeat(void **state)
     struct net net;
     struct ao_program *program = NULL;
     struct ao_session *session = NULL;
-    const struct ao_program_options options = { AO_BACKEND_REFERENCE, 1, 1 };
+    const struct ao_program_options options = { .backend = AO_BACKEND_REFERENCE,
+                                                .batch = 1,
+                                                .inner_threads = 1 };
     float first[CLASSES];
     build(&net);
     random_clips();
@@ -250,7 +252,9 @@ static void an_input_keeps_its_contents_and_runs_repeat(void **state)
 
 static aosa_status try_create(const struct ao_graph *graph, int batch, int threads)
 {
-    const struct ao_program_options options = { AO_BACKEND_REFERENCE, batch, threads };
+    const struct ao_program_options options = { .backend = AO_BACKEND_REFERENCE,
+                                                .batch = batch,
+                                                .inner_threads = threads };
     struct ao_program *program = NULL;
     const aosa_status status = ao_program_create(graph, &options, &program);
     ao_program_destroy(&program);
@@ -294,9 +298,10 @@ static void every_failed_allocation_is_reported(void **state)
     struct net net;
     build(&net);
     for (int b = 0; b < 2; b++) {
-        const struct ao_program_options options = { b ? AO_BACKEND_REFERENCE_F64
-                                                      : AO_BACKEND_REFERENCE,
-                                                    1, 1 };
+        const struct ao_program_options options = { .backend = b ? AO_BACKEND_REFERENCE_F64
+                                                                 : AO_BACKEND_REFERENCE,
+                                                    .batch = 1,
+                                                    .inner_threads = 1 };
         bool failed = true;
         for (long n = 1; failed; n++) {
             struct ao_program *program = NULL;

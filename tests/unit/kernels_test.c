@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -128,6 +129,32 @@ static void check_depthwise(void)
         }
 }
 
+static void check_lines(void)
+{
+    enum { TAPS = 5, LINE = 3 * AO_LINES_WIDE, SUMS = AO_LINES_ROWS * AO_LINES_WIDE };
+    float src[LINE], w[TAPS * AO_LINES_ROWS], want[SUMS + 1], got[SUMS + 1];
+    for (size_t i = 0; i <= 2 * TAPS; i++) {
+        const size_t n_taps = i / 2;
+        uint32_t at[TAPS];
+        randomise(src, LINE);
+        randomise(w, TAPS * AO_LINES_ROWS);
+        randomise(want, SUMS);
+        for (size_t k = 0; k < n_taps; k++)
+            at[k] = (uint32_t)ao_rng_below(&rng, LINE - AO_LINES_WIDE + 1);
+        want[SUMS] = GUARD;
+        memcpy(got, want, sizeof got);
+        struct ao_lines lines = {
+            .src = src, .at = at, .w = w, .n_taps = n_taps, .dst = want, .accumulate = i % 2
+        };
+        ao_lines_c(&lines);
+        lines.dst = got;
+        tested->lines(&lines);
+        for (size_t s = 0; s < SUMS; s++)
+            expect_bound(want[s], got[s], n_taps + 1, 4.0 * (double)n_taps + 2);
+        assert_true(got[SUMS] == GUARD);
+    }
+}
+
 static void check_relu_delta(void)
 {
     float y[MOST], want[MOST + 1], got[MOST + 1];
@@ -161,28 +188,33 @@ static void check_add(void)
     }
 }
 
-static void check_max_delta(void)
+static void check_max_pool(void)
 {
-    float y[MOST], d[MOST], want[2][MOST + 1], got[2][MOST + 1];
-    for (size_t n = 0; n <= MOST; n++)
-        for (int changed = 0; changed < 2; changed++) {
-            randomise(y, MOST);
-            randomise(d, MOST);
-            randomise(want[0], MOST);
-            randomise(want[1], MOST);
-            want[0][n] = want[1][n] = GUARD;
-            memcpy(got, want, sizeof got);
-            ao_max_delta_c(want[0], want[1], y, changed ? d : NULL, n);
-            tested->max_delta(got[0], got[1], y, changed ? d : NULL, n);
-            for (size_t i = 0; i <= n; i++)
-                assert_true(want[0][i] == got[0][i] && want[1][i] == got[1][i]);
+    enum { ROWS = 9, TAPS = 5 };
+    static float y[ROWS * MOST], d[ROWS * MOST], want[MOST + 1], got[MOST + 1];
+    uint32_t at[TAPS], row[TAPS];
+    for (size_t channels = 0; channels <= MOST; channels++)
+        for (size_t n_taps = 1; n_taps <= TAPS; n_taps++) {
+            randomise(y, ROWS * MOST);
+            randomise(d, ROWS * MOST);
+            for (size_t k = 0; k < n_taps; k++) {
+                at[k] = (uint32_t)ao_rng_below(&rng, ROWS);
+                row[k] = (uint32_t)ao_rng_below(&rng, ROWS);
+            }
+            want[channels] = got[channels] = GUARD;
+            struct ao_max_pool pool = { y, d, at, row, n_taps, channels, want };
+            ao_max_pool_c(&pool);
+            pool.dst = got;
+            tested->max_pool(&pool);
+            for (size_t i = 0; i <= channels; i++)
+                assert_true(want[i] == got[i]);
         }
 }
 
 /* Transforms are additions in a fixed order: bit by bit. */
 static void winograd_case(const size_t *n, size_t channels, bool out)
 {
-    enum { ROWS = 64, PITCH = MOST + 3 };
+    enum { ROWS = AO_WINOGRAD_MOST, PITCH = MOST + 3 };
     static float src[ROWS * PITCH], want[ROWS * PITCH], got[ROWS * PITCH];
     uint32_t at[AO_WINOGRAD_MOST];
     randomise(src, ROWS * PITCH);
@@ -205,11 +237,13 @@ static void winograd_case(const size_t *n, size_t channels, bool out)
 
 static void winograd_cases(bool out)
 {
-    for (size_t form = 1; form < 8; form++)
-        for (size_t channels = 1; channels <= MOST; channels++) {
-            const size_t n[3] = { form & 1 ? 4 : 1, form & 2 ? 4 : 1, form & 4 ? 4 : 1 };
+    static const size_t sizes[] = { 1, 3, 4, 6 };
+    for (size_t form = 1; form < 64; form++) {
+        const size_t n[3] = { sizes[form & 3], sizes[form >> 2 & 3], sizes[form >> 4] };
+        for (size_t channels = 1; channels <= MOST && n[0] * n[1] * n[2] <= AO_WINOGRAD_MOST;
+             channels++)
             winograd_case(n, channels, out);
-        }
+    }
 }
 
 static void check_winograd_in(void)
@@ -262,12 +296,29 @@ static void the_choice_can_be_lowered(void **state)
     assert_int_equal(ao_kernels_isa(), best);
 }
 
+static void the_environment_lowers_the_choice(void **state)
+{
+    const enum ao_isa best = ao_kernels_isa();
+    enum ao_isa isa;
+    (void)state;
+    for (int i = AO_ISA_C; i <= (int)best; i++) {
+        assert_int_equal(setenv("AOSA_ISA", ao_isa_name((enum ao_isa)i), 1), 0);
+        assert_int_equal(ao_kernels_isa(), i);
+    }
+    assert_int_equal(setenv("AOSA_ISA", "sse9", 1), 0);
+    assert_int_equal(ao_kernels_isa(), best);
+    assert_false(ao_isa_parse(ao_isa_asked(), &isa));
+    assert_int_equal(unsetenv("AOSA_ISA"), 0);
+    assert_null(ao_isa_asked());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_agrees_with_its_c_version),
         cmocka_unit_test(avx512_kernels_agree_on_any_processor),
         cmocka_unit_test(the_choice_can_be_lowered),
+        cmocka_unit_test(the_environment_lowers_the_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

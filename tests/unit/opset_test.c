@@ -288,6 +288,56 @@ static void forms_without_a_canonical_one_are_refused(void **state)
     refused(&graph, 18, AOSA_ERR_UNSUPPORTED, "node 'g' (GroupNormalization): scale and bias");
 }
 
+static void sums_and_means_of_many(void **state)
+{
+    (void)state;
+    const float three[] = { 3, 6, 9, 12 }, log_of_ten[] = { 2.3025851F };
+    const int64_t last = 1;
+    for (int64_t opset = 8; opset <= 18; opset += 10) {
+        struct wire graph = ramp_graph(), axes = { 0 };
+        graph_node(&graph, "Sum", "s", "a a a", "y", NULL);
+        computes(&graph, opset, "[1,4]", three, 0);
+        graph = ramp_graph();
+        graph_node(&graph, "Sum", "s", "a", "y", NULL);
+        computes(&graph, opset, "[1,4]", ramp, 0);
+        graph = ramp_graph();
+        graph_node(&graph, "Mean", "m", "a a a", "y", NULL);
+        computes(&graph, opset, "[1,4]", ramp, 1e-6); /* 1 / 3 is rounded */
+        graph = ramp_graph();
+        graph_ints(&graph, "axes", 1, &last);
+        if (opset < 18)
+            attr_ints(&axes, "axes", 1, &last);
+        graph_node(&graph, "ReduceLogSum", "l", opset < 18 ? "a" : "a axes", "y", &axes);
+        computes(&graph, opset, "[1,1]", log_of_ten, 1e-6);
+    }
+}
+
+static void upsample_repeats(void **state)
+{
+    (void)state;
+    const float twice[] = { 1, 1, 2, 2, 3, 3, 4, 4 }, scales[] = { 1, 2 };
+    const int64_t two = 2;
+    struct wire graph = ramp_graph();
+    graph_floats(&graph, "scales", 1, &two, scales);
+    graph_node(&graph, "Upsample", "u", "a scales", "y", NULL);
+    computes(&graph, 9, "[1,8]", twice, 0);
+}
+
+/* Sets 1 to 5 are read as far as their operators were as they are in set 6. */
+static void sets_before_6_are_read_where_nothing_changed(void **state)
+{
+    (void)state;
+    const float greatest[] = { 4 };
+    const int64_t last = 1;
+    struct wire graph = ramp_graph(), axes = { 0 };
+    attr_ints(&axes, "axes", 1, &last);
+    graph_node(&graph, "ReduceMax", "r", "a", "y", &axes);
+    computes(&graph, 1, "[1,1]", greatest, 0);
+    graph = ramp_graph();
+    graph_node(&graph, "Relu", "old", "a", "y", NULL);
+    refused(&graph, 5, AOSA_ERR_UNSUPPORTED, "node 'old' (Relu): the form of opset 5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +353,9 @@ int main(void)
         cmocka_unit_test(dropout_is_the_identity),
         cmocka_unit_test(constant_nodes_of_every_form),
         cmocka_unit_test(forms_without_a_canonical_one_are_refused),
+        cmocka_unit_test(sums_and_means_of_many),
+        cmocka_unit_test(upsample_repeats),
+        cmocka_unit_test(sets_before_6_are_read_where_nothing_changed),
     };
     return cmocka_run_group_tests_name("opset", tests, NULL, NULL);
 }

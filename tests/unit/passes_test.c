@@ -136,8 +136,9 @@ static void missing_operators_are_named_and_listed(void **state)
     graph_node(&graph, "GridSample", "warp2", "b x", "y", NULL);
     struct run run = import_graph(&graph);
     assert_int_equal(ao_passes_run(&run.model->graph, &run.report), AOSA_ERR_UNSUPPORTED);
-    assert_non_null(strstr(aosa_error_message(),
-                           "operator GridSample is not supported (node 'warp'), nor are 1 other"));
+    assert_non_null(
+        strstr(aosa_error_message(),
+               "operator GridSample of opset 18 is not supported (node 'warp'), nor are 1 other"));
     assert_non_null(strstr(aosa_error_message(), "aosa inspect"));
     assert_int_equal(run.report.n_unsupported, 2);
     assert_string_equal(run.report.unsupported[0].type, "GridSample");
@@ -443,7 +444,7 @@ static void traced_feature_map_is_reported(void **state)
 static void bombs_are_refused(void **state)
 {
     (void)state;
-    const int64_t huge[] = { 1 << 30, 64 }, square[] = { 3000, 3000 };
+    const int64_t huge[] = { 1 << 24, 64 }, square[] = { 3000, 3000 };
     struct wire graph = { 0 };
     graph_ints(&graph, "size", 2, huge);
     graph_node(&graph, "ConstantOfShape", "bomb", "size", "y", NULL);

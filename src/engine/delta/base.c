@@ -8,23 +8,30 @@
 #include "ops/element.h"
 
 /*
- * Dense pass: a program of the same graph with the kept values as further outputs, on oneDNN. Where
- * gates multiply two changed values (squeeze and excite), every position changes a little, and the
- * float errors of the activations, times the gates' changes, would be as large as what is asked
- * for: there it runs in double, once a clip.
+ * The dense pass goes over the walk's own kernels and weights (forward.c). Not so where gates
+ * multiply two changed values (squeeze and excite): every position changes a little, and the float
+ * errors of the activations, times the gates' changes, would be as large as what is asked for.
+ * There a program of the same graph, with the kept values as further outputs, runs in double; where
+ * the walk knows the changes of a node but not its values, one on oneDNN.
  */
-static enum ao_backend base_backend(const struct ao_delta *delta)
+static bool needs_program(const struct ao_delta *delta, enum ao_backend *backend)
 {
-    for (int i = 0; i < delta->n_steps; i++)
-        if (delta->steps[i].rule == AO_DELTA_MULTIPLY)
-            return AO_BACKEND_REFERENCE_F64;
-    return AO_BACKEND_ONEDNN;
+    bool needed = delta->shifts;
+    *backend = AO_BACKEND_ONEDNN;
+    for (int i = 0; i < delta->n_steps; i++) {
+        needed |= delta->steps[i].rule == AO_DELTA_LAYER_NORM;
+        if (delta->steps[i].rule == AO_DELTA_MULTIPLY) {
+            *backend = AO_BACKEND_REFERENCE_F64;
+            return true;
+        }
+    }
+    return needed;
 }
 
 static struct ao_view own_view(const struct ao_delta *delta, int32_t v, float *data)
 {
     const struct ao_value *value = &delta->graph->values[v];
-    return ao_delta_positions(&delta->values[v].extent) == 1
+    return ao_delta_positions(&delta->values[v].extent) == 1 || delta->values[v].last
                ? ao_view_dense(data, AO_F32, &value->shape)
                : ao_view_channels_last(data, AO_F32, &value->shape);
 }
@@ -38,24 +45,38 @@ static void store_clip(const struct ao_delta *delta, const float *clip, struct a
     ao_view_copy(&dst, &src);
 }
 
-static aosa_status run_program(const struct ao_delta *delta, const struct ao_graph *graph,
-                               const float *clip, int threads, const struct ao_poll *poll,
-                               struct ao_delta_base *base)
+/* Output 0 first, then every kept value that is not the clip itself. */
+aosa_status ao_delta_base_plan(struct ao_delta *delta, int threads)
 {
-    const struct ao_program_options options = { .backend = base_backend(delta),
-                                                .batch = 1,
-                                                .inner_threads = threads };
-    struct ao_program *program = NULL;
+    struct ao_graph *graph = &delta->base_graph;
+    struct ao_program_options options = { .batch = 1, .inner_threads = threads };
+    delta->threads = threads;
+    if (!needs_program(delta, &options.backend))
+        return AOSA_OK;
+    int32_t *outputs = ao_arena_alloc(&delta->arena, (size_t)delta->n_kept + 1, sizeof *outputs);
+    if (!outputs)
+        return ao_fail(AOSA_ERR_NOMEM, "delta base: no memory for %d values", delta->n_kept);
+    *graph = *delta->graph;
+    graph->outputs = outputs;
+    graph->n_outputs = 0;
+    outputs[graph->n_outputs++] = delta->graph->outputs[0];
+    for (int i = 0; i < delta->n_kept; i++)
+        if (delta->kept[i] != delta->graph->inputs[0])
+            outputs[graph->n_outputs++] = delta->kept[i];
+    return ao_program_create(graph, &options, &delta->program);
+}
+
+static aosa_status run_dense(const struct ao_delta *delta, const float *clip,
+                             const struct ao_poll *poll, struct ao_delta_base *base)
+{
+    const struct ao_graph *graph = &delta->base_graph;
     struct ao_session *session = NULL;
-    AO_TRY(ao_program_create(graph, &options, &program));
-    aosa_status status = ao_session_create(program, &session);
-    if (status == AOSA_OK) {
-        const struct ao_view input = ao_session_input(session, 0);
-        const struct ao_view src = ao_view_dense((void *)(uintptr_t)clip, AO_F32, &input.shape);
-        ao_view_convert(&input, &src);
-        ao_session_set_poll(session, poll);
-        status = ao_session_run(session);
-    }
+    AO_TRY(ao_session_create(delta->program, &session));
+    const struct ao_view input = ao_session_input(session, 0);
+    const struct ao_view clip_view = ao_view_dense((void *)(uintptr_t)clip, AO_F32, &input.shape);
+    ao_view_convert(&input, &clip_view);
+    ao_session_set_poll(session, poll);
+    const aosa_status status = ao_session_run(session);
     for (int i = 0; status == AOSA_OK && i < graph->n_outputs; i++) {
         const int32_t v = graph->outputs[i];
         const struct ao_view src = ao_session_output(session, i);
@@ -65,30 +86,10 @@ static aosa_status run_program(const struct ao_delta *delta, const struct ao_gra
         ao_view_convert(&dst, &src);
     }
     ao_session_destroy(&session);
-    ao_program_destroy(&program);
     return status;
 }
 
-/* Output 0 first, then every kept value that is not the clip itself. */
-static aosa_status run_dense(const struct ao_delta *delta, const float *clip, int threads,
-                             const struct ao_poll *poll, struct ao_delta_base *base)
-{
-    struct ao_graph graph = *delta->graph;
-    int32_t *outputs = ao_alloc((size_t)delta->n_kept + 1, sizeof *outputs);
-    if (!outputs)
-        return ao_fail(AOSA_ERR_NOMEM, "delta base: no memory for %d values", delta->n_kept);
-    graph.outputs = outputs;
-    graph.n_outputs = 0;
-    outputs[graph.n_outputs++] = delta->graph->outputs[0];
-    for (int i = 0; i < delta->n_kept; i++)
-        if (delta->kept[i] != delta->graph->inputs[0])
-            outputs[graph.n_outputs++] = delta->kept[i];
-    const aosa_status status = run_program(delta, &graph, clip, threads, poll, base);
-    ao_free(outputs);
-    return status;
-}
-
-aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip, int threads,
+aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip,
                                  const struct ao_poll *poll, struct ao_delta_base **result)
 {
     struct ao_delta_base *base = ao_alloc(1, sizeof *base);
@@ -103,7 +104,8 @@ aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip
         status = ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", base->bytes);
     if (status == AOSA_OK) {
         store_clip(delta, clip, base);
-        status = run_dense(delta, clip, threads, poll, base);
+        status = delta->program ? run_dense(delta, clip, poll, base)
+                                : ao_delta_forward(delta, poll, base);
     }
     if (status != AOSA_OK) {
         ao_delta_base_destroy(&base);

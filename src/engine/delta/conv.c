@@ -18,7 +18,8 @@ struct conv_run {
     uint32_t zero; /* source row of zeros */
     float *dst;
     size_t dst_pitch;
-    size_t first, n; /* output rows of this block */
+    size_t first, n; /* output rows of this block ... */
+    size_t end;      /* ... and behind the last block */
     size_t n_tiles;
     int mask; /* whose map or patch is loaded, -1 for none */
     struct ao_delta_stat *stat;
@@ -42,10 +43,10 @@ static void load_mask(struct conv_run *run, int m)
 static size_t block_rows(const struct conv_run *run)
 {
     const struct ao_delta_support *out = ao_delta_support_of(run->session, run->step->out);
-    size_t rows = ao_delta_block_rows(&run->step->conv), end = out->first[run->session->n];
+    size_t rows = ao_delta_block_rows(&run->step->conv), end = run->end;
     for (int m = 0; run->step->conv.along_x && m < run->session->n; m++)
         if (out->first[m + 1] > run->first) {
-            end = out->first[m + 1];
+            end = out->first[m + 1] < end ? out->first[m + 1] : end;
             break;
         }
     return end - run->first < rows ? end - run->first : rows;
@@ -65,25 +66,43 @@ static void find_taps(struct conv_run *run)
     }
 }
 
-/* The last panel may be narrower than the kernel writes: it goes through a tile of our own. */
+/*
+ * The last panel may be narrower than the kernel writes: it goes through a tile of our own. So do
+ * the taps of the dense pass, each summed apart and then added, which rounds less: its rounding is
+ * most of the error of every difference.
+ */
 static void multiply_tile(const struct conv_run *run, struct ao_igemm *tile, const uint32_t *row,
                           size_t columns)
 {
     static const uint32_t own[AO_IGEMM_ROWS] = { 0, 1, 2, 3, 4, 5 };
     float temp[AO_IGEMM_ROWS * AO_IGEMM_COLS] = { 0 };
-    if (columns >= AO_IGEMM_COLS) {
+    const bool add = tile->accumulate, apart = add && run->session->forward;
+    if (columns >= AO_IGEMM_COLS && !apart) {
         run->kernels->igemm(tile);
         return;
     }
+    const size_t width = columns < AO_IGEMM_COLS ? columns : AO_IGEMM_COLS;
     float *const dst = tile->dst;
-    for (size_t r = 0; tile->accumulate && r < AO_IGEMM_ROWS; r++)
-        memcpy(temp + r * AO_IGEMM_COLS, dst + row[r] * run->dst_pitch, columns * sizeof *temp);
+    for (size_t r = 0; add && !apart && r < AO_IGEMM_ROWS; r++)
+        memcpy(temp + r * AO_IGEMM_COLS, dst + row[r] * run->dst_pitch, width * sizeof *temp);
     tile->dst = temp;
     tile->dst_pitch = AO_IGEMM_COLS;
     tile->row = own;
+    tile->accumulate = add && !apart;
     run->kernels->igemm(tile);
-    for (size_t r = 0; r < AO_IGEMM_ROWS; r++)
-        memcpy(dst + row[r] * run->dst_pitch, temp + r * AO_IGEMM_COLS, columns * sizeof *temp);
+    for (size_t r = 0; r < AO_IGEMM_ROWS; r++) {
+        float *to = dst + row[r] * run->dst_pitch;
+        if (!apart)
+            memcpy(to, temp + r * AO_IGEMM_COLS, width * sizeof *temp);
+        else if (r == 0 || row[r] != row[r - 1]) /* the last row fills up its tile */
+            run->kernels->add(to, temp + r * AO_IGEMM_COLS, width);
+    }
+}
+
+/* Taps that are worked through before the next ones. */
+static int64_t chunk_of(const struct conv_run *run)
+{
+    return run->session->forward ? 1 : run->step->conv.chunk;
 }
 
 /* All tiles with taps [tap, tap + chunk) of one panel into columns [column, ...) of the block. */
@@ -93,10 +112,11 @@ static void multiply_chunk(const struct conv_run *run, const float *panel, size_
     const struct ao_delta_conv *conv = &run->step->conv;
     const struct ao_delta_tiles *tiles = &run->session->tiles;
     const size_t taps = (size_t)conv->taps;
+    const int64_t end = tap + chunk_of(run);
     for (size_t i = 0; i < run->n_tiles; i++) {
         const uint32_t *tile_tap = tiles->tile_tap + i * taps, from = tiles->cursor[i];
         uint32_t to = from;
-        while (to < tiles->n_taps[i] && tile_tap[to] < tap + conv->chunk)
+        while (to < tiles->n_taps[i] && tile_tap[to] < end)
             to++;
         tiles->cursor[i] = to;
         if (tap > 0 && to == from)
@@ -127,7 +147,7 @@ static void multiply(const struct conv_run *run)
     for (int64_t g = 0; g < conv->group; g++)
         for (int64_t n = 0; n < conv->out; n += AO_IGEMM_COLS) {
             memset(tiles->cursor, 0, run->n_tiles * sizeof *tiles->cursor);
-            for (int64_t tap = 0; tap < conv->taps; tap += conv->chunk)
+            for (int64_t tap = 0; tap < conv->taps; tap += chunk_of(run))
                 multiply_chunk(run, panel, (size_t)g, (size_t)(g * conv->out + n),
                                (size_t)(conv->out - n), tap);
             panel += conv->taps * conv->depth * AO_IGEMM_COLS;
@@ -165,9 +185,36 @@ static void multiply_depthwise(const struct conv_run *run)
     }
 }
 
+/* The dense pass: bias, residual and ReLU of values, of which the one before the ReLU is kept. */
+static void finish_forward(struct ao_delta_session *session, const struct ao_delta_step *step,
+                           size_t first, size_t n)
+{
+    const struct ao_delta_value *values = session->delta->values;
+    const struct ao_kernels *kernels = session->delta->kernels;
+    const size_t C = (size_t)values[step->out].extent.C;
+    const float *other = step->add == AO_NO_VALUE ? NULL : ao_delta_rows(session, step->add);
+    float *dst = ao_delta_rows(session, step->out);
+    for (size_t r = first; r < first + n; r++) {
+        float *row = dst + r * C;
+        if (step->shift)
+            kernels->add(row, step->shift, C);
+        if (other)
+            kernels->add(row, other + r * C, C);
+        if (step->relu_of == AO_NO_VALUE)
+            continue;
+        memcpy(session->forward->floats + values[step->relu_of].keep + r * C, row, C * sizeof *row);
+        for (size_t c = 0; c < C; c++)
+            row[c] = row[c] > 0 ? row[c] : 0;
+    }
+}
+
 void ao_delta_finish(struct ao_delta_session *session, const struct ao_delta_base *base,
                      const struct ao_delta_step *step, size_t first, size_t n)
 {
+    if (session->forward) {
+        finish_forward(session, step, first, n);
+        return;
+    }
     const struct ao_delta_value *values = session->delta->values;
     const struct ao_kernels *kernels = session->delta->kernels;
     const struct ao_delta_support *out = ao_delta_support_of(session, step->out);
@@ -209,8 +256,9 @@ static void choose_source(struct conv_run *run)
     }
 }
 
-void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_base *base,
-                       const struct ao_delta_step *step, struct ao_delta_stat *stat)
+void ao_delta_conv_range(struct ao_delta_session *session, const struct ao_delta_base *base,
+                         const struct ao_delta_step *step, size_t first, size_t end,
+                         struct ao_delta_stat *stat)
 {
     struct conv_run run = {
         .session = session,
@@ -218,12 +266,12 @@ void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_b
         .kernels = session->delta->kernels,
         .dst = ao_delta_rows(session, step->out),
         .dst_pitch = (size_t)(step->conv.out * step->conv.group),
+        .end = end,
         .mask = -1,
         .stat = stat,
     };
-    const size_t rows = ao_delta_support_of(session, step->out)->first[session->n];
     choose_source(&run);
-    for (run.first = 0; run.first < rows; run.first += run.n) {
+    for (run.first = first; run.first < end; run.first += run.n) {
         run.n = block_rows(&run);
         find_taps(&run);
         if (step->conv.depthwise) {
@@ -236,6 +284,13 @@ void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_b
     }
     if (step->conv.along_x && run.mask >= 0)
         ao_delta_patch_clear(session, step, run.mask);
-    stat->macs_reached += (double)rows * (double)(step->conv.taps * step->conv.depth) *
+    stat->macs_reached += (double)(end - first) * (double)(step->conv.taps * step->conv.depth) *
                           (double)(step->conv.out * step->conv.group);
+}
+
+void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_base *base,
+                       const struct ao_delta_step *step, struct ao_delta_stat *stat)
+{
+    const size_t rows = ao_delta_support_of(session, step->out)->first[session->n];
+    ao_delta_conv_range(session, base, step, 0, rows, stat);
 }

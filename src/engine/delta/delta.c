@@ -3,15 +3,19 @@
 
 #include "core/alloc.h"
 
-aosa_status ao_delta_create(const struct ao_graph *graph, struct ao_delta **result)
+aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao_delta **result)
 {
+    enum ao_isa isa;
+    const char *asked = ao_isa_asked();
+    if (asked && !ao_isa_parse(asked, &isa))
+        return ao_fail(AOSA_ERR_ARGUMENT, "AOSA_ISA=%s: give one of %s", asked, AO_ISA_CHOICES);
     struct ao_delta *delta = ao_alloc(1, sizeof *delta);
     if (!delta)
         return ao_fail(AOSA_ERR_NOMEM, "delta walk: %zu bytes", sizeof *delta);
     delta->graph = graph;
     delta->kernels = ao_kernels();
     ao_arena_init(&delta->arena, 0);
-    aosa_status status = ao_delta_plan(delta);
+    aosa_status status = ao_delta_plan(delta, threads);
     if (status != AOSA_OK) {
         ao_delta_destroy(&delta);
         return status;
@@ -22,10 +26,17 @@ aosa_status ao_delta_create(const struct ao_graph *graph, struct ao_delta **resu
 
 void ao_delta_destroy(struct ao_delta **delta)
 {
-    if (!*delta)
+    struct ao_delta *d = *delta;
+    if (!d)
         return;
-    ao_arena_fini(&(*delta)->arena);
-    ao_free(*delta);
+    for (int i = 0; i < d->n_steps; i++) {
+        ao_free(d->steps[i].conv.weights);
+        for (int f = 0; f < d->steps[i].n_winograd; f++)
+            ao_free(d->steps[i].winograd[f].weights);
+    }
+    ao_program_destroy(&d->program);
+    ao_arena_fini(&d->arena);
+    ao_free(d);
     *delta = NULL;
 }
 
@@ -36,7 +47,8 @@ int64_t ao_delta_outputs(const struct ao_delta *delta)
 
 size_t ao_delta_weight_bytes(const struct ao_delta *delta)
 {
-    return delta->arena.used_bytes;
+    const size_t walk = delta->arena.used_bytes + delta->weight_bytes;
+    return walk + (delta->program ? ao_program_memory(delta->program).weight_bytes : 0);
 }
 
 int ao_delta_stages(const struct ao_delta *delta)
@@ -63,8 +75,13 @@ struct ao_delta_stage ao_delta_stage(const struct ao_delta *delta,
 
 const char *ao_delta_dense_from(const struct ao_delta *delta, const char **reason)
 {
+    for (int i = 0; i < delta->n_steps; i++)
+        if (delta->steps[i].everywhere) {
+            *reason = "multiplies by a gate that changes everywhere";
+            return delta->steps[i].node->name;
+        }
     if (delta->tail.n_nodes == 0)
-        return NULL;
+        return "";
     *reason = delta->tail.reason;
     return delta->graph->nodes[delta->tail.nodes[0]].name;
 }

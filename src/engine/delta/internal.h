@@ -28,6 +28,7 @@ struct ao_delta_value {
     struct ao_delta_extent extent;
     int32_t of;   /* value whose rows these are: its own index, or that of an alias's source */
     int64_t keep; /* offset in the base's floats of [positions][C], or -1 */
+    bool last;    /* the value's own shape is [1][T][H][W][C] */
 };
 
 enum ao_delta_rule {
@@ -41,6 +42,8 @@ enum ao_delta_rule {
     AO_DELTA_MAX_POOL,
     AO_DELTA_AVERAGE, /* sum of d / count */
     AO_DELTA_FLATTEN, /* [C][T][H][W] order at one position */
+    AO_DELTA_SELECT,
+    AO_DELTA_LAYER_NORM,
 };
 
 struct ao_delta_window {
@@ -55,18 +58,27 @@ struct ao_delta_conv {
     bool depthwise;      /* weights [taps][C] */
     bool matrix;         /* Gemm: tap k reads channels [k * depth, (k + 1) * depth) */
     int64_t taps, depth; /* of the weights as packed */
-    int64_t chunk;       /* taps of one panel that stay in the second-level cache */
-    float *weights;      /* [group][panels][taps][depth][AO_IGEMM_COLS] */
-    uint64_t *tap_key;   /* [taps] random, to tell sets of taps apart */
+    int64_t full[3];     /* the file's kernel; of it the window's stands from skip on */
+    int64_t skip[3];
+    int64_t chunk;     /* taps of one panel that stay in the second-level cache */
+    float *weights;    /* [group][panels][taps][depth][AO_IGEMM_COLS], or NULL: see direct */
+    uint64_t *tap_key; /* [taps] random, to tell sets of taps apart */
 };
 
-/* The same convolution through Winograd's tiles; see winograd.c. */
+/* The same convolution through Winograd's tiles, in one form; see winograd.c and kernels.h. */
 struct ao_delta_winograd {
-    bool able;
-    size_t n[3];       /* components per axis, 4 or 1 */
+    size_t n[3];       /* form of each axis */
     size_t components; /* their product */
-    int64_t tiles[3];  /* extents of the grid of tiles */
     float *weights;    /* [components][panels][in][AO_IGEMM_COLS] */
+};
+
+#define AO_DELTA_FORMS 2
+
+/* Which channels, frames, lines and columns of the input the output lists; see select.c. */
+struct ao_delta_select {
+    int32_t *index[4];
+    int64_t n[4];
+    bool moves; /* positions differ from the input's */
 };
 
 struct ao_delta_step {
@@ -78,11 +90,16 @@ struct ao_delta_step {
     int32_t out;
     struct ao_delta_window window; /* CONV, MAX_POOL, AVERAGE */
     struct ao_delta_conv conv;
-    struct ao_delta_winograd winograd;
+    bool direct;    /* CONV: has the weights of the direct way */
+    int n_winograd; /* forms, the one with the smallest tiles last */
+    struct ao_delta_winograd winograd[AO_DELTA_FORMS];
     int32_t add;        /* CONV: value added to the result, or AO_NO_VALUE */
     int32_t relu_of;    /* CONV: value whose base the fused ReLU reads, or AO_NO_VALUE */
     float *scale;       /* SCALE: [C] */
+    float *shift;       /* SCALE, CONV: [C], what the clip's own value adds, or NULL for zeros */
     bool count_padding; /* AVERAGE */
+    struct ao_delta_select select;
+    bool everywhere; /* MULTIPLY: a factor at one position changes the product at all */
     double macs;
     bool dead; /* fused into another step */
 };
@@ -108,9 +125,16 @@ struct ao_delta {
     int32_t *kept; /* values whose base is kept, ascending */
     int n_kept;
     int64_t base_floats;
-    int64_t max_positions, max_channels;
+    int64_t max_positions;
     const struct ao_kernels *kernels;
     double macs;
+    size_t weight_bytes; /* packed, outside the arena */
+    int threads;         /* of the dense pass */
+    bool shifts;         /* an alias leaves a constant summand out */
+    /* The dense pass where the walk cannot do it, or NULL: the graph with the kept values as
+     * further outputs. */
+    struct ao_graph base_graph;
+    struct ao_program *program;
 };
 
 struct ao_delta_base {
@@ -152,19 +176,22 @@ struct ao_delta_session {
     const struct ao_delta *delta;
     const struct ao_poll *poll;        /* NULL: nobody is asked */
     int n;                             /* masks of this batch */
+    struct ao_delta_base *forward;     /* the dense pass: rows are values, kept ones go here */
     struct ao_delta_support *supports; /* [n_values], by root value */
     uint32_t *positions;
     size_t n_positions, cap_positions;
     float *block; /* rows of all values alive */
     size_t block_bytes;
-    struct ao_span *spans; /* [n_values] */
-    uint32_t *map;         /* [max_positions] row at each position, of one mask */
-    uint8_t *flags[3];     /* [ao_delta_most_flags], zeros between uses */
-    float *temp[2];        /* [max_channels] */
+    struct ao_span *spans;  /* [n_values] */
+    struct ao_span **order; /* [2 n_values] to plan the block with */
+    uint32_t *map;          /* [max_positions] row at each position, of one mask */
+    uint8_t *flags[3];      /* [ao_delta_most_flags], zeros between uses */
+    uint32_t *taps[2];      /* of a MaxPool window */
     struct ao_delta_tiles tiles;
-    struct ao_delta_support *grids; /* [n_steps] Winograd tiles to work on; none: direct */
-    uint32_t *out_map;              /* [max_positions] as map, of the output */
-    float *components[2];           /* transformed inputs and products of a block of tiles */
+    struct ao_delta_support *grids;          /* [n_steps] first outputs of the Winograd tiles */
+    const struct ao_delta_winograd **chosen; /* [n_steps] their form; NULL: the direct way */
+    uint32_t *out_map;                       /* [max_positions] as map, of the output */
+    float *components[2]; /* transformed inputs and products of a block of tiles */
     size_t component_floats[2];
     char *tail_block, *tail_scratch;
     struct ao_view *tail_views;
@@ -178,13 +205,13 @@ static inline int64_t ao_delta_positions(const struct ao_delta_extent *extent)
 }
 
 /* plan.c, rules.c, fuse.c, pack.c, tail.c: making the walk. */
-aosa_status ao_delta_plan(struct ao_delta *delta);
+aosa_status ao_delta_plan(struct ao_delta *delta, int threads);
 /* Tries to give the node a step or an alias. *done false, with *reason, when there is no rule. */
 aosa_status ao_delta_rule_for(struct ao_delta *delta, const struct ao_node *node, bool *done,
                               const char **reason);
 aosa_status ao_delta_rule_linear(struct ao_delta *delta, const struct ao_node *node, bool *done,
                                  const char **reason);
-aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node,
+aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node, int output,
                               enum ao_delta_rule rule, const struct ao_delta_extent *extent,
                               struct ao_delta_step **step);
 void ao_delta_set(struct ao_delta *delta, int32_t value, const struct ao_delta_extent *extent,
@@ -193,8 +220,33 @@ void ao_delta_keep(struct ao_delta *delta, int32_t value);
 /* The value's shape as channels x positions; false for other forms. */
 bool ao_delta_lift(const struct ao_shape *shape, struct ao_delta_extent *extent);
 void ao_delta_fuse(struct ao_delta *delta);
-aosa_status ao_delta_pack(struct ao_delta *delta, struct ao_delta_step *step);
+/* Convolution weights as the file has them: of output channel o and channel c of tap k at
+ * o * out_step + c * in_step + k, times `factor`, which is alpha of a Gemm. */
+struct ao_delta_weight_source {
+    const float *weights;
+    int64_t out_step, in_step;
+    double factor;
+};
+aosa_status ao_delta_pack(struct ao_delta *delta, struct ao_delta_step *step, int threads);
+/* Weights of output channels o, o + 1, ... for float d of a tap into lanes[AO_IGEMM_COLS]; zeros
+ * from channel `end` on. */
+void ao_delta_weight_lanes(const struct ao_delta_step *step,
+                           const struct ao_delta_weight_source *source, int64_t o, int64_t end,
+                           int64_t tap, int64_t d, float *lanes);
+aosa_status ao_delta_weights_alloc(struct ao_delta *delta, const struct ao_delta_step *step,
+                                   size_t floats, float **weights);
+aosa_status ao_delta_base_plan(struct ao_delta *delta, int threads);
 aosa_status ao_delta_tail_create(struct ao_delta *delta);
+/* The clip's own output row from the kept values. */
+void ao_delta_tail_base(const struct ao_delta *delta, const struct ao_delta_base *base,
+                        struct ao_delta_session *session, float *output);
+/* forward.c: the dense pass by the walk's own kernels. */
+aosa_status ao_delta_forward(const struct ao_delta *delta, const struct ao_poll *poll,
+                             struct ao_delta_base *base);
+/* run.c */
+aosa_status ao_delta_plan_block(struct ao_delta_session *session);
+void ao_delta_run_step(struct ao_delta_session *session, const struct ao_delta_base *base, int i);
+void ao_delta_clear_last_row(struct ao_delta_session *session, int32_t value);
 aosa_status ao_delta_tail_run(const struct ao_delta *delta, const struct ao_delta_base *base,
                               struct ao_delta_session *session, float *outputs);
 
@@ -208,6 +260,8 @@ const struct ao_delta_support *ao_delta_support_of(const struct ao_delta_session
                                                    int32_t value);
 /* The same into any map. */
 void ao_delta_map_into(const struct ao_delta_session *session, int32_t value, int m, uint32_t *map);
+/* Room for so many positions more. */
+aosa_status ao_delta_reserve_positions(struct ao_delta_session *session, size_t more);
 /* Appends the positions of n flags that are set as mask m's, and clears the flags. */
 aosa_status ao_delta_append(struct ao_delta_session *session, struct ao_delta_support *support,
                             int m, uint8_t *flags, size_t n);
@@ -256,13 +310,23 @@ void ao_delta_patch(struct ao_delta_session *session, const struct ao_delta_step
 void ao_delta_patch_clear(struct ao_delta_session *session, const struct ao_delta_step *step,
                           int m);
 
+/* winograd_form.c */
+void ao_delta_winograd_forms(const struct ao_delta *delta, struct ao_delta_step *step);
+aosa_status ao_delta_winograd_pack(struct ao_delta *delta, struct ao_delta_step *step,
+                                   const struct ao_delta_weight_source *source, int threads);
+/* Products per pair of channels of so many tiles, transforms included. */
+double ao_delta_winograd_cost(const struct ao_delta_step *step, const size_t *n, double tiles);
+
 /* winograd.c */
-aosa_status ao_delta_winograd_pack(struct ao_delta *delta, struct ao_delta_step *step);
 aosa_status ao_delta_winograd_reserve(struct ao_delta_session *session);
-/* Lists the tiles of step i and decides whether they cost less than the direct way. */
+/* Lists the tiles of step i in the form that costs least, or decides for the direct way. */
 aosa_status ao_delta_winograd_choose(struct ao_delta_session *session, int i);
+/* The form with the smallest tiles, which rounds least. */
+aosa_status ao_delta_winograd_finest(struct ao_delta_session *session, int i);
 void ao_delta_run_winograd(struct ao_delta_session *session, const struct ao_delta_base *base,
                            int i, struct ao_delta_stat *stat);
+/* Tiles [first, end) of it, without what ao_delta_finish does. */
+void ao_delta_winograd_range(struct ao_delta_session *session, int i, size_t first, size_t end);
 
 /* conv.c, pool.c, rows.c: the rules at work. */
 /* Residual and ReLU of a fused convolution on output rows [first, first + n). */
@@ -270,10 +334,23 @@ void ao_delta_finish(struct ao_delta_session *session, const struct ao_delta_bas
                      const struct ao_delta_step *step, size_t first, size_t n);
 void ao_delta_run_conv(struct ao_delta_session *session, const struct ao_delta_base *base,
                        const struct ao_delta_step *step, struct ao_delta_stat *stat);
+/* Output rows [first, end) of it. */
+void ao_delta_conv_range(struct ao_delta_session *session, const struct ao_delta_base *base,
+                         const struct ao_delta_step *step, size_t first, size_t end,
+                         struct ao_delta_stat *stat);
 void ao_delta_run_max_pool(struct ao_delta_session *session, const struct ao_delta_base *base,
                            const struct ao_delta_step *step);
 void ao_delta_run_average(struct ao_delta_session *session, const struct ao_delta_step *step);
 void ao_delta_run_rows(struct ao_delta_session *session, const struct ao_delta_base *base,
                        const struct ao_delta_step *step);
+
+/* select.c: an output of dims[] positions from flags of the input of size in[]. */
+void ao_delta_select_flags(const struct ao_delta_step *step, const int64_t *in,
+                           const uint8_t *changed, uint8_t *flags);
+void ao_delta_run_select(struct ao_delta_session *session, const struct ao_delta_step *step);
+
+/* channels_last.c */
+void ao_delta_run_layer_norm(struct ao_delta_session *session, const struct ao_delta_base *base,
+                             const struct ao_delta_step *step);
 
 #endif

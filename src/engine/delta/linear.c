@@ -6,8 +6,9 @@
 #include "ops/linear.h"
 
 /*
- * Gemm and MatMul of one changed row vector with a constant matrix: a convolution at one position.
- * Its channels are read as taps of `depth` channels, so that a panel's taps fit the cache.
+ * Gemm and MatMul of changed row vectors with a constant matrix: a convolution with one tap. Where
+ * there is one vector its channels are read as taps of `depth` channels, so that a panel's taps fit
+ * the cache.
  */
 
 #define DEEPEST 1024
@@ -20,7 +21,7 @@ static int64_t depth_of(int64_t channels)
     return channels;
 }
 
-/* y = x B with x a row vector: B's extents if the node has that form. */
+/* y = x B with x one row vector, or one at each position: B's extents if the node has that form. */
 static bool is_product(const struct ao_delta *delta, const struct ao_node *node, int64_t *in,
                        int64_t *out)
 {
@@ -37,8 +38,10 @@ static bool is_product(const struct ao_delta *delta, const struct ao_node *node,
     const bool flip = gemm && params->trans_b;
     *in = b->shape.dims[flip];
     *out = b->shape.dims[!flip];
-    return ao_delta_positions(&delta->values[node->in[0]].extent) == 1 &&
-           delta->values[node->in[0]].extent.C == *in && ao_shape_count(&y->shape) == *out;
+    const struct ao_delta_value *x = &delta->values[node->in[0]];
+    const int64_t positions = ao_delta_positions(&x->extent);
+    return (positions == 1 || x->last) && x->extent.C == *in &&
+           ao_shape_count(&y->shape) == positions * *out;
 }
 
 aosa_status ao_delta_rule_linear(struct ao_delta *delta, const struct ao_node *node, bool *done,
@@ -51,16 +54,19 @@ aosa_status ao_delta_rule_linear(struct ao_delta *delta, const struct ao_node *n
         *reason = "is no product of one vector with a constant matrix";
         return AOSA_OK;
     }
-    const struct ao_delta_extent extent = { .C = out, .dims = { 1, 1, 1 } };
+    struct ao_delta_extent extent = delta->values[node->in[0]].extent;
+    const bool matrix = ao_delta_positions(&extent) == 1;
+    extent.C = out;
     struct ao_delta_step *step;
-    AO_TRY(ao_delta_add_step(delta, node, AO_DELTA_CONV, &extent, &step));
+    AO_TRY(ao_delta_add_step(delta, node, 0, AO_DELTA_CONV, &extent, &step));
     step->window = (struct ao_delta_window){ .kernel = { 1, 1, 1 },
                                              .stride = { 1, 1, 1 },
                                              .dilation = { 1, 1, 1 } };
     step->conv = (struct ao_delta_conv){
-        .group = 1, .in = in, .out = out, .matrix = true, .depth = depth_of(in)
+        .group = 1, .in = in, .out = out, .matrix = matrix, .depth = depth_of(in)
     };
     step->conv.taps = in / step->conv.depth;
+    delta->values[step->out].last = delta->values[step->in[0]].last;
     *done = true;
     return AOSA_OK;
 }

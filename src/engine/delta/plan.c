@@ -33,7 +33,6 @@ void ao_delta_set(struct ao_delta *delta, int32_t value, const struct ao_delta_e
     v->keep = -1;
     const int64_t positions = ao_delta_positions(extent);
     delta->max_positions = positions > delta->max_positions ? positions : delta->max_positions;
-    delta->max_channels = extent->C > delta->max_channels ? extent->C : delta->max_channels;
 }
 
 void ao_delta_keep(struct ao_delta *delta, int32_t value)
@@ -45,7 +44,7 @@ void ao_delta_keep(struct ao_delta *delta, int32_t value)
     delta->base_floats += v->extent.C * ao_delta_positions(&v->extent);
 }
 
-aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node,
+aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node, int output,
                               enum ao_delta_rule rule, const struct ao_delta_extent *extent,
                               struct ao_delta_step **step)
 {
@@ -53,7 +52,7 @@ aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node
     *made = (struct ao_delta_step){
         .rule = rule,
         .node = node,
-        .out = node->out[0],
+        .out = node->out[output],
         .add = AO_NO_VALUE,
         .relu_of = AO_NO_VALUE,
         .macs = node->op->macs ? node->op->macs(delta->graph, node) : 0,
@@ -65,7 +64,7 @@ aosa_status ao_delta_add_step(struct ao_delta *delta, const struct ao_node *node
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] >= 0 && delta->values[node->in[i]].changed)
             made->in[made->n_in++] = node->in[i];
-    ao_delta_set(delta, node->out[0], extent, node->out[0]);
+    ao_delta_set(delta, made->out, extent, made->out);
     delta->n_steps++;
     *step = made;
     return AOSA_OK;
@@ -146,7 +145,8 @@ static void keep_bases(struct ao_delta *delta)
     for (int i = 0; i < delta->n_steps; i++) {
         const struct ao_delta_step *step = &delta->steps[i];
         const bool reads = step->rule == AO_DELTA_RELU || step->rule == AO_DELTA_POINTWISE ||
-                           step->rule == AO_DELTA_MULTIPLY || step->rule == AO_DELTA_MAX_POOL;
+                           step->rule == AO_DELTA_MULTIPLY || step->rule == AO_DELTA_MAX_POOL ||
+                           step->rule == AO_DELTA_LAYER_NORM;
         for (int k = 0; reads && k < step->n_in; k++)
             ao_delta_keep(delta, step->in[k]);
     }
@@ -170,8 +170,11 @@ static aosa_status list_kept(struct ao_delta *delta)
 static aosa_status reserve(struct ao_delta *delta)
 {
     const struct ao_graph *graph = delta->graph;
+    size_t n_outputs = 0;
+    for (size_t k = 0; k < graph->n_nodes; k++)
+        n_outputs += (size_t)graph->nodes[k].n_out;
     delta->values = ao_arena_alloc(&delta->arena, graph->n_values, sizeof *delta->values);
-    delta->steps = ao_arena_alloc(&delta->arena, graph->n_nodes + 1, sizeof *delta->steps);
+    delta->steps = ao_arena_alloc(&delta->arena, n_outputs + 1, sizeof *delta->steps);
     delta->tail.nodes =
         ao_arena_alloc(&delta->arena, graph->n_nodes + 1, sizeof *delta->tail.nodes);
     if (!delta->values || !delta->steps || !delta->tail.nodes)
@@ -181,7 +184,7 @@ static aosa_status reserve(struct ao_delta *delta)
     return AOSA_OK;
 }
 
-aosa_status ao_delta_plan(struct ao_delta *delta)
+aosa_status ao_delta_plan(struct ao_delta *delta, int threads)
 {
     const struct ao_graph *graph = delta->graph;
     AO_TRY(reserve(delta));
@@ -202,6 +205,7 @@ aosa_status ao_delta_plan(struct ao_delta *delta)
     AO_TRY(list_kept(delta));
     for (int i = 0; i < delta->n_steps; i++)
         if (delta->steps[i].rule == AO_DELTA_CONV)
-            AO_TRY(ao_delta_pack(delta, &delta->steps[i]));
-    return ao_delta_tail_create(delta);
+            AO_TRY(ao_delta_pack(delta, &delta->steps[i], threads));
+    AO_TRY(ao_delta_tail_create(delta));
+    return ao_delta_base_plan(delta, threads);
 }

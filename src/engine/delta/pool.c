@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/delta/internal.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Taps of one window that lie inside the input: tap range per axis and its first input. */
@@ -44,19 +43,19 @@ static void visit_taps(const struct ao_delta_window *w, const int64_t *in,
 }
 
 struct max_run {
-    const struct ao_kernels *kernels;
     const uint32_t *map;
-    const float *base, *rows;
-    float *with, *without;
-    size_t C;
+    uint32_t *at, *row; /* of the taps so far */
+    size_t n_taps;
+    uint32_t zero; /* row of no change */
+    bool forward;  /* the dense pass: rows are values, over a base of zeros */
 };
 
 static void visit_max(void *context, int64_t position)
 {
-    const struct max_run *run = context;
+    struct max_run *run = context;
     const uint32_t row = run->map[position];
-    run->kernels->max_delta(run->with, run->without, run->base + (size_t)position * run->C,
-                            row == AO_NO_ROW ? NULL : run->rows + row * run->C, run->C);
+    run->at[run->n_taps] = run->forward ? run->zero : (uint32_t)position;
+    run->row[run->n_taps++] = row == AO_NO_ROW ? run->zero : row;
 }
 
 void ao_delta_run_max_pool(struct ao_delta_session *session, const struct ao_delta_base *base,
@@ -66,26 +65,32 @@ void ao_delta_run_max_pool(struct ao_delta_session *session, const struct ao_del
     const struct ao_delta_value *in = &values[step->in[0]], *out = &values[step->out];
     const struct ao_delta_support *support = ao_delta_support_of(session, step->out);
     const uint32_t *positions = ao_delta_positions_of(session, support);
+    const size_t C = (size_t)in->extent.C;
     struct max_run run = {
-        .kernels = session->delta->kernels,
         .map = session->map,
-        .base = base->floats + in->keep,
-        .rows = ao_delta_rows(session, step->in[0]),
-        .with = session->temp[0],
-        .without = session->temp[1],
-        .C = (size_t)in->extent.C,
+        .at = session->taps[0],
+        .row = session->taps[1],
+        .zero = ao_delta_support_of(session, step->in[0])->first[session->n],
+        .forward = session->forward != NULL,
     };
+    const float *rows = ao_delta_rows(session, step->in[0]);
     float *dst = ao_delta_rows(session, step->out);
     for (int m = 0; m < session->n; m++) {
         ao_delta_map(session, step->in[0], m);
         for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++) {
             const struct inside inside =
                 taps_inside(&step->window, in->extent.dims, out->extent.dims, positions[r]);
-            for (size_t c = 0; c < run.C; c++)
-                run.with[c] = run.without[c] = -INFINITY;
+            run.n_taps = 0;
             visit_taps(&step->window, in->extent.dims, &inside, visit_max, &run);
-            for (size_t c = 0; c < run.C; c++)
-                dst[r * run.C + c] = run.with[c] - run.without[c];
+            session->delta->kernels->max_pool(&(struct ao_max_pool){
+                .y = run.forward ? rows : base->floats + in->keep,
+                .d = rows,
+                .at = run.at,
+                .row = run.row,
+                .n_taps = run.n_taps,
+                .channels = C,
+                .dst = dst + r * C,
+            });
         }
     }
 }

@@ -29,7 +29,9 @@ static void relu(const struct rows_run *run)
     const float *src = ao_delta_rows(run->session, run->step->in[0]);
     const uint32_t n = run->out->first[run->session->n];
     memcpy(run->dst, src, n * run->C * sizeof *run->dst);
-    for (uint32_t r = 0; r < n; r++)
+    for (size_t i = 0; run->session->forward && i < n * run->C; i++)
+        run->dst[i] = run->dst[i] > 0 ? run->dst[i] : 0;
+    for (uint32_t r = 0; !run->session->forward && r < n; r++)
         run->session->delta->kernels->relu_delta(
             run->dst + r * run->C, base_at(run, run->step->in[0], run->positions[r]), run->C);
 }
@@ -40,7 +42,9 @@ static void pointwise(const struct rows_run *run)
     const struct ao_pointwise_params *params = run->step->node->params;
     const float *src = ao_delta_rows(run->session, run->step->in[0]);
     const uint32_t n = run->out->first[run->session->n];
-    for (uint32_t r = 0; r < n; r++) {
+    for (size_t i = 0; run->session->forward && i < n * run->C; i++)
+        run->dst[i] = (float)f((double)src[i], params);
+    for (uint32_t r = 0; !run->session->forward && r < n; r++) {
         const float *y = base_at(run, run->step->in[0], run->positions[r]);
         for (size_t c = 0; c < run->C; c++) {
             const double x = (double)y[c];
@@ -57,6 +61,9 @@ static void scale(const struct rows_run *run)
     for (uint32_t r = 0; r < n; r++)
         for (size_t c = 0; c < run->C; c++)
             run->dst[r * run->C + c] = src[r * run->C + c] * run->step->scale[c];
+    const float *shift = run->step->shift;
+    for (uint32_t r = 0; run->session->forward && shift && r < n; r++)
+        run->session->delta->kernels->add(run->dst + r * run->C, shift, run->C);
 }
 
 /* Adds the rows of input i, C_in channels wide, at channel `channel` of the output's rows. */

@@ -12,13 +12,24 @@
  * memory the batch needs, then the changes themselves.
  */
 
+static size_t most_pool_taps(const struct ao_delta *delta)
+{
+    int64_t most = 1;
+    for (int i = 0; i < delta->n_steps; i++) {
+        const int64_t *kernel = delta->steps[i].window.kernel;
+        const int64_t taps = kernel[0] * kernel[1] * kernel[2];
+        most = delta->steps[i].rule == AO_DELTA_MAX_POOL && taps > most ? taps : most;
+    }
+    return (size_t)most;
+}
+
 aosa_status ao_delta_session_create(const struct ao_delta *delta, struct ao_delta_session **result)
 {
     struct ao_delta_session *session = ao_alloc(1, sizeof *session);
     if (!session)
         return ao_fail(AOSA_ERR_NOMEM, "delta session: %zu bytes", sizeof *session);
     const size_t n = delta->graph->n_values, P = (size_t)delta->max_positions;
-    const size_t C = (size_t)delta->max_channels, stages = (size_t)delta->n_steps + 1;
+    const size_t taps = most_pool_taps(delta), stages = (size_t)delta->n_steps + 1;
     const size_t flags = ao_delta_most_flags(delta);
     size_t links = 1;
     for (size_t k = 0; k < delta->graph->n_nodes; k++) {
@@ -29,19 +40,21 @@ aosa_status ao_delta_session_create(const struct ao_delta *delta, struct ao_delt
     session->delta = delta;
     session->supports = ao_alloc(n, sizeof *session->supports);
     session->spans = ao_alloc(n, sizeof *session->spans);
+    session->order = ao_alloc(2 * n, sizeof *session->order);
     session->map = ao_alloc(P, sizeof *session->map);
     session->stats = ao_alloc(stages, sizeof *session->stats);
     session->tail_block = ao_alloc(delta->tail.block_bytes + AO_ALIGNMENT, 1);
     session->tail_scratch = ao_alloc(delta->tail.scratch_bytes + AO_ALIGNMENT, 1);
     session->tail_views = ao_alloc(links, sizeof *session->tail_views);
-    bool whole = session->supports && session->spans && session->map && session->stats &&
-                 session->tail_block && session->tail_scratch && session->tail_views;
+    bool whole = session->supports && session->spans && session->order && session->map &&
+                 session->stats && session->tail_block && session->tail_scratch &&
+                 session->tail_views;
     for (int i = 0; i < 3; i++)
         whole &= (session->flags[i] = ao_alloc(flags, 1)) != NULL;
     for (int i = 0; i < 2; i++)
-        whole &= (session->temp[i] = ao_alloc(C, sizeof(float))) != NULL;
+        whole &= (session->taps[i] = ao_alloc(taps, sizeof *session->taps[i])) != NULL;
     session->bytes = n * (sizeof *session->supports + sizeof *session->spans) +
-                     P * sizeof *session->map + 3 * flags + 2 * C * sizeof(float) +
+                     P * sizeof *session->map + 3 * flags + 2 * taps * sizeof(uint32_t) +
                      delta->tail.block_bytes + delta->tail.scratch_bytes;
     aosa_status status = AOSA_OK;
     if (whole)
@@ -65,6 +78,7 @@ void ao_delta_session_destroy(struct ao_delta_session **session)
         return;
     ao_free(s->supports);
     ao_free(s->spans);
+    ao_free(s->order);
     ao_free(s->map);
     ao_free(s->stats);
     ao_free(s->tail_block);
@@ -73,10 +87,11 @@ void ao_delta_session_destroy(struct ao_delta_session **session)
     for (int i = 0; i < 3; i++)
         ao_free(s->flags[i]);
     for (int i = 0; i < 2; i++)
-        ao_free(s->temp[i]);
+        ao_free(s->taps[i]);
     ao_free(s->positions);
     ao_free(s->block);
     ao_free(s->grids);
+    ao_free(s->chosen);
     ao_free(s->out_map);
     ao_free(s->components[0]);
     ao_free(s->components[1]);
@@ -129,21 +144,68 @@ static void describe_spans(struct ao_delta_session *session)
         use(session, delta->graph->outputs[0], delta->n_steps + 1);
 }
 
-static aosa_status reserve_block(struct ao_delta_session *session)
+static aosa_status pack_block(struct ao_delta_session *session, size_t *bytes)
 {
-    size_t bytes;
     describe_spans(session);
-    AO_TRY(ao_plan_pack(session->spans, session->delta->graph->n_values, &bytes));
+    return ao_plan_pack_in(session->spans, session->delta->graph->n_values, session->order, bytes);
+}
+
+static aosa_status reserve_block(struct ao_delta_session *session, size_t bytes)
+{
     if (bytes <= session->block_bytes)
         return AOSA_OK;
     ao_free(session->block);
     session->block_bytes = 0;
     session->block = ao_alloc_raw(bytes, 1);
     if (!session->block)
-        return ao_fail(AOSA_ERR_NOMEM, "delta session: %zu bytes for a batch of %d masks", bytes,
-                       session->n);
+        return ao_fail(AOSA_ERR_NOMEM, "delta session: %zu bytes for a batch of masks", bytes);
     session->block_bytes = bytes;
     return AOSA_OK;
+}
+
+aosa_status ao_delta_plan_block(struct ao_delta_session *session)
+{
+    size_t bytes;
+    AO_TRY(pack_block(session, &bytes));
+    return reserve_block(session, bytes);
+}
+
+/* Where every value changes. A step has no more Winograd tiles than changed outputs. */
+static aosa_status measure_batch(struct ao_delta_session *session,
+                                 const struct ao_delta_mask *masks, struct ao_delta_need *need)
+{
+    const struct ao_delta *delta = session->delta;
+    size_t tiles = 0, bytes;
+    AO_TRY(ao_delta_support_masks(session, masks));
+    for (int i = 0; i < delta->n_steps; i++) {
+        const struct ao_delta_step *step = &delta->steps[i];
+        AO_TRY(ao_delta_support_step(session, step));
+        tiles += step->n_winograd ? session->supports[step->out].first[session->n] : 0;
+    }
+    AO_TRY(pack_block(session, &bytes));
+    const size_t positions = session->n_positions + tiles + (size_t)delta->max_positions;
+    need->block_bytes = bytes > need->block_bytes ? bytes : need->block_bytes;
+    need->positions = positions > need->positions ? positions : need->positions;
+    return AOSA_OK;
+}
+
+aosa_status ao_delta_session_measure(struct ao_delta_session *session,
+                                     const struct ao_delta_mask *masks, int n,
+                                     struct ao_delta_need *need)
+{
+    for (int m = 0; m < n; m += session->n) {
+        session->n = n - m < AO_DELTA_BATCH ? n - m : AO_DELTA_BATCH;
+        AO_TRY(measure_batch(session, masks + m, need));
+    }
+    return AOSA_OK;
+}
+
+aosa_status ao_delta_session_reserve(struct ao_delta_session *session,
+                                     const struct ao_delta_need *need)
+{
+    session->n_positions = 0;
+    AO_TRY(ao_delta_reserve_positions(session, need->positions));
+    return reserve_block(session, need->block_bytes);
 }
 
 /* d = fill - x where the masks lie. */
@@ -165,7 +227,7 @@ static void occlude(struct ao_delta_session *session, const struct ao_delta_base
         }
 }
 
-static void clear_last_row(struct ao_delta_session *session, int32_t value)
+void ao_delta_clear_last_row(struct ao_delta_session *session, int32_t value)
 {
     const size_t C = (size_t)session->delta->values[value].extent.C;
     const size_t rows = session->supports[value].first[session->n];
@@ -179,14 +241,14 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void run_step(struct ao_delta_session *session, const struct ao_delta_base *base, int i)
+void ao_delta_run_step(struct ao_delta_session *session, const struct ao_delta_base *base, int i)
 {
     const struct ao_delta_step *step = &session->delta->steps[i];
     struct ao_delta_stat *stat = &session->stats[i];
     const double start = now();
     switch (step->rule) {
     case AO_DELTA_CONV:
-        if (session->grids[i].first[session->n] > 0)
+        if (session->chosen[i])
             ao_delta_run_winograd(session, base, i, stat);
         else
             ao_delta_run_conv(session, base, step, stat);
@@ -196,6 +258,12 @@ static void run_step(struct ao_delta_session *session, const struct ao_delta_bas
         break;
     case AO_DELTA_AVERAGE:
         ao_delta_run_average(session, step);
+        break;
+    case AO_DELTA_SELECT:
+        ao_delta_run_select(session, step);
+        break;
+    case AO_DELTA_LAYER_NORM:
+        ao_delta_run_layer_norm(session, base, step);
         break;
     case AO_DELTA_RELU:
     case AO_DELTA_POINTWISE:
@@ -207,7 +275,7 @@ static void run_step(struct ao_delta_session *session, const struct ao_delta_bas
         ao_delta_run_rows(session, base, step);
         break;
     }
-    clear_last_row(session, step->out);
+    ao_delta_clear_last_row(session, step->out);
     stat->rows += session->supports[step->out].first[session->n];
     stat->seconds += now() - start;
 }
@@ -224,12 +292,12 @@ static aosa_status run_batch(struct ao_delta_session *session, const struct ao_d
         AO_TRY(ao_delta_winograd_choose(session, i));
         session->stats[i].seconds += now() - start;
     }
-    AO_TRY(reserve_block(session));
+    AO_TRY(ao_delta_plan_block(session));
     occlude(session, base, fill);
-    clear_last_row(session, delta->graph->inputs[0]);
+    ao_delta_clear_last_row(session, delta->graph->inputs[0]);
     for (int i = 0; i < delta->n_steps; i++) {
         AO_TRY(ao_poll_ask(session->poll));
-        run_step(session, base, i);
+        ao_delta_run_step(session, base, i);
     }
     const double start = now();
     AO_TRY(ao_delta_tail_run(delta, base, session, outputs));

@@ -47,7 +47,7 @@ static void flag(const struct ao_delta_session *session, int32_t value, int m, u
         flags[positions[r]] = 1;
 }
 
-static aosa_status reserve_positions(struct ao_delta_session *session, size_t more)
+aosa_status ao_delta_reserve_positions(struct ao_delta_session *session, size_t more)
 {
     if (session->cap_positions - session->n_positions >= more)
         return AOSA_OK;
@@ -69,7 +69,7 @@ static aosa_status reserve_positions(struct ao_delta_session *session, size_t mo
 aosa_status ao_delta_append(struct ao_delta_session *session, struct ao_delta_support *support,
                             int m, uint8_t *flags, size_t n)
 {
-    AO_TRY(reserve_positions(session, n));
+    AO_TRY(ao_delta_reserve_positions(session, n));
     uint32_t *dst = session->positions + session->n_positions;
     size_t count = 0;
     for (size_t p = 0; p < n; p++) {
@@ -191,6 +191,23 @@ static aosa_status support_union(struct ao_delta_session *session, const struct 
     return AOSA_OK;
 }
 
+static aosa_status support_select(struct ao_delta_session *session,
+                                  const struct ao_delta_step *step,
+                                  struct ao_delta_support *support)
+{
+    const struct ao_delta_value *values = session->delta->values;
+    const struct ao_delta_extent *in = &values[step->in[0]].extent;
+    uint8_t *changed = session->flags[1];
+    for (int m = 0; m < session->n; m++) {
+        memset(changed, 0, (size_t)ao_delta_positions(in));
+        flag(session, step->in[0], m, changed);
+        ao_delta_select_flags(step, in->dims, changed, session->flags[0]);
+        AO_TRY(ao_delta_append(session, support, m, session->flags[0],
+                               (size_t)ao_delta_positions(&values[step->out].extent)));
+    }
+    return AOSA_OK;
+}
+
 /* One position, changed if anything is. */
 static aosa_status support_point(struct ao_delta_session *session, const struct ao_delta_step *step,
                                  struct ao_delta_support *support)
@@ -224,7 +241,10 @@ static bool keeps_support(const struct ao_delta_session *session, const struct a
     case AO_DELTA_SCALE:
     case AO_DELTA_ADD:
     case AO_DELTA_CONCAT:
+    case AO_DELTA_LAYER_NORM:
         return true;
+    case AO_DELTA_SELECT:
+        return !step->select.moves;
     case AO_DELTA_CONV:
         return is_pointlike(&step->window) &&
                (step->add == AO_NO_VALUE || ao_delta_support_of(session, step->add)->at ==
@@ -254,12 +274,15 @@ aosa_status ao_delta_support_step(struct ao_delta_session *session,
         return support_window(session, step, support);
     case AO_DELTA_FLATTEN:
         return support_point(session, step, support);
+    case AO_DELTA_SELECT:
+        return support_select(session, step, support);
     case AO_DELTA_RELU:
     case AO_DELTA_POINTWISE:
     case AO_DELTA_SCALE:
     case AO_DELTA_ADD:
     case AO_DELTA_MULTIPLY:
     case AO_DELTA_CONCAT:
+    case AO_DELTA_LAYER_NORM:
         break;
     }
     return support_union(session, step, support);

@@ -94,10 +94,11 @@ static void enter(const struct ao_delta_session *session, const struct ao_delta_
 {
     const struct ao_delta_value *value = &session->delta->values[v];
     const size_t C = (size_t)value->extent.C, P = (size_t)ao_delta_positions(&value->extent);
+    const size_t step_p = value->last ? C : 1, step_c = value->last ? 1 : P;
     const float *y = base->floats + value->keep;
     for (size_t p = 0; p < P; p++)
         for (size_t c = 0; c < C; c++)
-            dst[c * P + p] = (double)y[p * C + c];
+            dst[c * step_c + p * step_p] = (double)y[p * C + c];
     if (m < 0)
         return;
     const struct ao_delta_support *support = ao_delta_support_of(session, v);
@@ -105,7 +106,7 @@ static void enter(const struct ao_delta_session *session, const struct ao_delta_
     const float *rows = ao_delta_rows(session, v);
     for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++)
         for (size_t c = 0; c < C; c++)
-            dst[c * P + positions[r]] += (double)rows[r * C + c];
+            dst[c * step_c + positions[r] * step_p] += (double)rows[r * C + c];
 }
 
 /* Views of a node's inputs and outputs; absent ones have no data. */
@@ -159,10 +160,26 @@ static void add_output(const struct ao_delta_session *session, const struct ao_d
     const struct ao_delta_support *support = ao_delta_support_of(session, v);
     const uint32_t *positions = ao_delta_positions_of(session, support);
     const float *rows = ao_delta_rows(session, v);
+    const size_t step_p = value->last ? C : 1, step_c = value->last ? 1 : P;
     memcpy(output, base->output, C * P * sizeof *output);
     for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++)
         for (size_t c = 0; c < C; c++)
-            output[c * P + positions[r]] += rows[r * C + c];
+            output[c * step_c + positions[r] * step_p] += rows[r * C + c];
+}
+
+void ao_delta_tail_base(const struct ao_delta *delta, const struct ao_delta_base *base,
+                        struct ao_delta_session *session, float *output)
+{
+    const struct ao_delta_value *value = &delta->values[delta->graph->outputs[0]];
+    if (!value->changed) {
+        run_mask(delta, base, session, -1, output);
+        return;
+    }
+    const size_t C = (size_t)value->extent.C, P = (size_t)ao_delta_positions(&value->extent);
+    const size_t step_p = value->last ? C : 1, step_c = value->last ? 1 : P;
+    for (size_t p = 0; p < P; p++)
+        for (size_t c = 0; c < C; c++)
+            output[c * step_c + p * step_p] = base->floats[value->keep + (int64_t)(p * C + c)];
 }
 
 aosa_status ao_delta_tail_run(const struct ao_delta *delta, const struct ao_delta_base *base,

@@ -13,14 +13,15 @@
  */
 
 #define BLOCK_ENTRIES 131072      /* taps x rows of a block: 512 KiB of row numbers */
-#define BLOCK_FLOATS (512 * 1024) /* input of a block of rows, roughly: it stays in the cache */
+#define BLOCK_FLOATS (512 * 1024) /* wider side of a block of rows: it stays in the cache */
 #define MOST_ROWS 4096
 #define FEWEST_ROWS 384
 
 size_t ao_delta_block_rows(const struct ao_delta_conv *conv)
 {
     int64_t rows = MOST_ROWS;
-    const int64_t channels = conv->along_x ? conv->depth : conv->in * conv->group;
+    const int64_t in = conv->along_x ? conv->depth : conv->in * conv->group;
+    const int64_t out = conv->out * conv->group, channels = in > out ? in : out;
     if (rows > BLOCK_ENTRIES / conv->taps)
         rows = BLOCK_ENTRIES / conv->taps;
     if (rows > BLOCK_FLOATS / channels)

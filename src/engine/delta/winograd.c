@@ -6,113 +6,42 @@
 #include "core/alloc.h"
 
 /*
- * 3x3x3, 1x3x3 and 3x1x1 convolutions of stride 1 by Winograd's F(2,3) on each axis of 3 taps: a
- * tile of 2x2x2 outputs takes 64 products per pair of channels instead of 216. Tiles lie on the
- * grid of even outputs; those that hold a changed output are worked on, whole. Where few inputs
- * change the direct way does less, so each batch counts both, and takes the cheaper one for each
- * layer. The count depends on the masks of the batch only, and so do the bits.
+ * Convolutions of stride 1 and 3 taps on some axes by Winograd's filtering: a tile of 2x4x4 outputs
+ * takes 144 products per pair of channels instead of 864. Tiles need no grid: they are laid where
+ * a mask changes outputs, slab by slab, and worked on whole. Where few inputs change the direct way
+ * does less, so each batch counts all ways that a layer has weights for, and takes the cheapest.
+ * The count depends on the masks of the batch only, and so do the bits.
  */
 
-#define FEWEST_CHANNELS 8
 #define COMPONENT_FLOATS (256 * 1024) /* of a block of tiles: stays in the last-level cache */
 #define FEWEST_TILES 96               /* of a block, so that weights are read for many */
 
-/* Cost of the transforms, in multiply-accumulates per component and channel of the other side. */
-#define TRANSFORM_COST 12.0
-
-static bool choose_axes(const struct ao_delta *delta, struct ao_delta_step *step)
+/* Tiles of a block; no more than a batch can have. */
+static size_t block_tiles(const struct ao_delta *delta, const struct ao_delta_step *step,
+                          const struct ao_delta_winograd *form)
 {
-    const struct ao_delta_window *w = &step->window;
-    const struct ao_delta_conv *conv = &step->conv;
-    struct ao_delta_winograd *winograd = &step->winograd;
     const int64_t *out = delta->values[step->out].extent.dims;
-    if (conv->matrix || conv->along_x || conv->group != 1 || conv->in < FEWEST_CHANNELS ||
-        conv->out < FEWEST_CHANNELS)
-        return false;
-    winograd->components = 1;
-    for (int d = 0; d < 3; d++) {
-        const bool three = w->kernel[d] == 3 && w->dilation[d] == 1;
-        const bool one = w->kernel[d] == 1 && w->pad[d] == 0;
-        if (w->stride[d] != 1 || !(three || one))
-            return false;
-        winograd->n[d] = three ? 4 : 1;
-        winograd->tiles[d] = three ? (out[d] + 1) / 2 : out[d];
-        winograd->components *= winograd->n[d];
-    }
-    return winograd->components > 1;
-}
-
-/* One line of three taps, `step` apart, becomes four. */
-static void transform_line(const double *g, size_t g_step, double *u, size_t u_step)
-{
-    const double sum = g[0] + g[2 * g_step];
-    u[0] = g[0];
-    u[u_step] = (sum + g[g_step]) / 2;
-    u[2 * u_step] = (sum - g[g_step]) / 2;
-    u[3 * u_step] = g[2 * g_step];
-}
-
-/* Taps of one filter [3 or 1]^3 to components [4 or 1]^3, axis by axis, the last first. */
-static void transform_filter(const size_t *n, double *filter)
-{
-    double next[AO_WINOGRAD_MOST];
-    size_t extent[3] = { n[0] == 4 ? 3 : 1, n[1] == 4 ? 3 : 1, n[2] == 4 ? 3 : 1 };
-    for (int d = 2; d >= 0; d--) {
-        if (n[d] == 1)
-            continue;
-        const size_t inner = d == 2 ? 1 : d == 1 ? extent[2] : extent[1] * extent[2];
-        const size_t outer = d == 0 ? 1 : d == 1 ? extent[0] : extent[0] * extent[1];
-        for (size_t o = 0; o < outer; o++)
-            for (size_t i = 0; i < inner; i++)
-                transform_line(filter + o * 3 * inner + i, inner, next + o * 4 * inner + i, inner);
-        extent[d] = 4;
-        memcpy(filter, next, extent[0] * extent[1] * extent[2] * sizeof *filter);
-    }
-}
-
-aosa_status ao_delta_winograd_pack(struct ao_delta *delta, struct ao_delta_step *step)
-{
-    struct ao_delta_winograd *winograd = &step->winograd;
-    const struct ao_delta_conv *conv = &step->conv;
-    if (!choose_axes(delta, step))
-        return AOSA_OK;
-    const size_t in = (size_t)conv->in, out = (size_t)conv->out, taps = (size_t)conv->taps;
-    const size_t columns = (out + AO_IGEMM_COLS - 1) / AO_IGEMM_COLS * AO_IGEMM_COLS;
-    const float *src = delta->graph->values[step->node->in[1]].data;
-    winograd->weights = ao_arena_alloc(&delta->arena, winograd->components * in * columns,
-                                       sizeof *winograd->weights);
-    if (!winograd->weights)
-        return ao_fail(AOSA_ERR_NOMEM, "node '%s': no memory for its transformed weights",
-                       step->node->name);
-    for (size_t o = 0; o < out; o++)
-        for (size_t c = 0; c < in; c++) {
-            double filter[AO_WINOGRAD_MOST];
-            for (size_t k = 0; k < taps; k++)
-                filter[k] = (double)src[(o * in + c) * taps + k];
-            transform_filter(winograd->n, filter);
-            float *dst = winograd->weights + (o / AO_IGEMM_COLS * in + c) * AO_IGEMM_COLS +
-                         o % AO_IGEMM_COLS;
-            for (size_t j = 0; j < winograd->components; j++)
-                dst[j * in * columns] = (float)filter[j];
-        }
-    winograd->able = true;
-    return AOSA_OK;
-}
-
-static size_t block_tiles(const struct ao_delta_step *step)
-{
     const int64_t widest = step->conv.in > step->conv.out ? step->conv.in : step->conv.out;
-    const size_t tiles = COMPONENT_FLOATS / (step->winograd.components * (size_t)widest);
-    const size_t rounded = tiles / AO_IGEMM_ROWS * AO_IGEMM_ROWS;
-    return rounded < FEWEST_TILES ? FEWEST_TILES : rounded;
+    size_t tiles = COMPONENT_FLOATS / (form->components * (size_t)widest), most = AO_DELTA_BATCH;
+    for (int d = 0; d < 3; d++) {
+        const size_t size = ao_winograd_outputs(form->n[d]);
+        most *= ((size_t)out[d] + size - 1) / size;
+    }
+    tiles = tiles < FEWEST_TILES ? FEWEST_TILES : tiles;
+    tiles = tiles > most ? most + AO_IGEMM_ROWS - 1 : tiles;
+    return tiles / AO_IGEMM_ROWS * AO_IGEMM_ROWS;
+}
+
+static size_t columns_of(int64_t channels)
+{
+    return ((size_t)channels + AO_IGEMM_COLS - 1) / AO_IGEMM_COLS * AO_IGEMM_COLS;
 }
 
 /* Floats from one component of a block to the next. The odd line keeps the components of a tile,
  * which are written together, in different sets of the cache. */
-static size_t component_pitch(const struct ao_delta_step *step, int64_t channels)
+static size_t component_pitch(size_t tiles, int64_t channels)
 {
-    const size_t columns = ((size_t)channels + AO_IGEMM_COLS - 1) / AO_IGEMM_COLS * AO_IGEMM_COLS;
-    return block_tiles(step) * columns + 16;
+    return tiles * columns_of(channels) + 16;
 }
 
 aosa_status ao_delta_winograd_reserve(struct ao_delta_session *session)
@@ -121,18 +50,19 @@ aosa_status ao_delta_winograd_reserve(struct ao_delta_session *session)
     size_t floats[2] = { 1, 1 };
     for (int i = 0; i < delta->n_steps; i++) {
         const struct ao_delta_step *step = &delta->steps[i];
-        if (step->rule != AO_DELTA_CONV || !step->winograd.able)
-            continue;
         const int64_t channels[2] = { step->conv.in, step->conv.out };
-        for (int k = 0; k < 2; k++) {
-            const size_t n = step->winograd.components * component_pitch(step, channels[k]);
-            floats[k] = n > floats[k] ? n : floats[k];
+        for (int f = 0; f < 2 * step->n_winograd; f++) {
+            const struct ao_delta_winograd *form = &step->winograd[f / 2];
+            const size_t tiles = block_tiles(delta, step, form);
+            const size_t n = form->components * component_pitch(tiles, channels[f % 2]);
+            floats[f % 2] = n > floats[f % 2] ? n : floats[f % 2];
         }
     }
-    const size_t P = (size_t)delta->max_positions;
-    session->grids = ao_alloc((size_t)delta->n_steps + 1, sizeof *session->grids);
+    const size_t P = (size_t)delta->max_positions, n_steps = (size_t)delta->n_steps + 1;
+    session->grids = ao_alloc(n_steps, sizeof *session->grids);
+    session->chosen = ao_alloc(n_steps, sizeof *session->chosen);
     session->out_map = ao_alloc_raw(P, sizeof *session->out_map);
-    bool whole = session->grids && session->out_map;
+    bool whole = session->grids && session->chosen && session->out_map;
     for (int k = 0; k < 2; k++)
         whole &= (session->components[k] = ao_alloc_raw(floats[k], sizeof(float))) != NULL;
     session->bytes += (floats[0] + floats[1]) * sizeof(float) + P * sizeof *session->out_map;
@@ -140,6 +70,8 @@ aosa_status ao_delta_winograd_reserve(struct ao_delta_session *session)
                  : ao_fail(AOSA_ERR_NOMEM, "delta session: no memory for tiles of %zu floats",
                            floats[0] + floats[1]);
 }
+
+/* ---- where tiles lie ---- */
 
 /* Products of the direct way per pair of channels: for every changed input, the outputs inside
  * the tensor that read it. */
@@ -168,62 +100,125 @@ static double direct_products(const struct ao_delta_session *session,
     return total;
 }
 
-/* Tile that holds an output. */
-static int64_t tile_of(const struct ao_delta_winograd *winograd, const int64_t *out, int64_t p)
+/* lines[0] |= the `size` - 1 lines that follow, as far as they are among `left`. */
+static void unite(uint8_t *lines, int64_t left, int64_t size, size_t width)
 {
-    const int64_t at[3] = { p / (out[1] * out[2]), p / out[2] % out[1], p % out[2] };
-    int64_t tile = 0;
+    for (int64_t i = 1; i < size && i < left; i++)
+        for (size_t x = 0; x < width; x++)
+            lines[x] |= lines[(size_t)i * width + x];
+}
+
+/* Where a tile begins whose first changed output is `at`; form 3 knows one place only. */
+static int64_t tile_start(size_t n, int64_t at)
+{
+    return n == 3 ? 0 : at;
+}
+
+/*
+ * Flags the first outputs of tiles that cover all changed ones. Each slab of frames begins at the
+ * first changed frame behind the last slab; so do the lines of a slab, and the columns of a line.
+ */
+static void cover(const size_t *n, const int64_t *dims, uint8_t *changed, uint8_t *starts)
+{
+    int64_t size[3];
     for (int d = 0; d < 3; d++)
-        tile = tile * winograd->tiles[d] + (winograd->n[d] == 4 ? at[d] / 2 : at[d]);
-    return tile;
+        size[d] = (int64_t)ao_winograd_outputs(n[d]);
+    const size_t plane = (size_t)(dims[1] * dims[2]), width = (size_t)dims[2];
+    for (int64_t t = 0; t < dims[0]; t++) {
+        if (!memchr(changed + (size_t)t * plane, 1, plane))
+            continue;
+        const int64_t t0 = tile_start(n[0], t);
+        uint8_t *frame = changed + (size_t)t0 * plane;
+        unite(frame, dims[0] - t0, size[0], plane);
+        for (int64_t y = 0; y < dims[1]; y++) {
+            if (!memchr(frame + (size_t)y * width, 1, width))
+                continue;
+            const int64_t y0 = tile_start(n[1], y);
+            uint8_t *line = frame + (size_t)y0 * width;
+            unite(line, dims[1] - y0, size[1], width);
+            for (int64_t x = 0; x < dims[2]; x++)
+                if (line[x]) {
+                    const int64_t x0 = tile_start(n[2], x);
+                    starts[((size_t)t0 * (size_t)dims[1] + (size_t)y0) * width + (size_t)x0] = 1;
+                    x = x0 + size[2] - 1;
+                }
+            y = y0 + size[1] - 1;
+        }
+        t = t0 + size[0] - 1;
+    }
+}
+
+static aosa_status list_tiles(struct ao_delta_session *session, const struct ao_delta_step *step,
+                              const struct ao_delta_winograd *form, struct ao_delta_support *grid)
+{
+    const struct ao_delta_extent *extent = &session->delta->values[step->out].extent;
+    const struct ao_delta_support *support = ao_delta_support_of(session, step->out);
+    const size_t P = (size_t)ao_delta_positions(extent);
+    *grid = (struct ao_delta_support){ .at = session->n_positions };
+    for (int m = 0; m < session->n; m++) {
+        const uint32_t *positions = ao_delta_positions_of(session, support);
+        memset(session->flags[1], 0, P);
+        for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++)
+            session->flags[1][positions[r]] = 1;
+        cover(form->n, extent->dims, session->flags[1], session->flags[0]);
+        AO_TRY(ao_delta_append(session, grid, m, session->flags[0], P));
+    }
+    return AOSA_OK;
+}
+
+aosa_status ao_delta_winograd_finest(struct ao_delta_session *session, int i)
+{
+    const struct ao_delta_step *step = &session->delta->steps[i];
+    session->chosen[i] = step->n_winograd ? &step->winograd[step->n_winograd - 1] : NULL;
+    return session->chosen[i] ? list_tiles(session, step, session->chosen[i], &session->grids[i])
+                              : AOSA_OK;
 }
 
 aosa_status ao_delta_winograd_choose(struct ao_delta_session *session, int i)
 {
     const struct ao_delta_step *step = &session->delta->steps[i];
-    const struct ao_delta_winograd *winograd = &step->winograd;
+    const struct ao_delta_winograd **chosen = &session->chosen[i];
     struct ao_delta_support *grid = &session->grids[i];
-    memset(grid->first, 0, sizeof grid->first);
-    if (step->rule != AO_DELTA_CONV || !winograd->able)
+    *chosen = NULL;
+    if (step->n_winograd == 0)
         return AOSA_OK;
-    const int64_t *out = session->delta->values[step->out].extent.dims;
-    const int64_t *tiles = winograd->tiles;
-    const struct ao_delta_support *support = ao_delta_support_of(session, step->out);
-    grid->at = session->n_positions;
-    for (int m = 0; m < session->n; m++) {
-        const uint32_t *positions = ao_delta_positions_of(session, support);
-        for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++)
-            session->flags[0][tile_of(winograd, out, positions[r])] = 1;
-        AO_TRY(ao_delta_append(session, grid, m, session->flags[0],
-                               (size_t)(tiles[0] * tiles[1] * tiles[2])));
+    double least = step->direct ? direct_products(session, step) : 0;
+    for (int f = 0; f < step->n_winograd; f++) {
+        const struct ao_delta_winograd *form = &step->winograd[f];
+        AO_TRY(list_tiles(session, step, form, grid));
+        const double cost = ao_delta_winograd_cost(step, form->n, (double)grid->first[session->n]);
+        if (cost < least || (!*chosen && !step->direct)) {
+            least = cost;
+            *chosen = form;
+        }
+        if (*chosen != form || f < step->n_winograd - 1)
+            session->n_positions = grid->at;
     }
-    const double transforms =
-        1 + TRANSFORM_COST / (double)step->conv.in + TRANSFORM_COST / (double)step->conv.out;
-    const double cost = (double)grid->first[session->n] * (double)winograd->components * transforms;
-    if (cost >= direct_products(session, step)) {
-        session->n_positions = grid->at;
-        memset(grid->first, 0, sizeof grid->first);
-    }
-    return AOSA_OK;
+    if (!*chosen || *chosen == &step->winograd[step->n_winograd - 1])
+        return AOSA_OK;
+    return list_tiles(session, step, *chosen, grid);
 }
+
+/* ---- the work ---- */
 
 struct winograd_run {
     struct ao_delta_session *session;
     const struct ao_delta_step *step;
+    const struct ao_delta_winograd *form;
     const struct ao_kernels *kernels;
     const struct ao_delta_support *grid;
-    const uint32_t *tiles; /* positions of the tiles on their grid */
+    const uint32_t *tiles; /* position of their first outputs */
     const int64_t *in, *out;
     size_t in_pitch, out_pitch, columns; /* of components; of one row of products */
-    size_t first, n;                     /* tiles of this block */
+    size_t first, n, block;              /* tiles of this block, and most of one */
 };
 
 static void locate(const struct winograd_run *run, size_t tile, int64_t *at)
 {
-    const int64_t *tiles = run->step->winograd.tiles, p = run->tiles[tile];
-    at[0] = p / (tiles[1] * tiles[2]);
-    at[1] = p / tiles[2] % tiles[1];
-    at[2] = p % tiles[2];
+    const int64_t *out = run->out, p = run->tiles[tile];
+    at[0] = p / (out[1] * out[2]);
+    at[1] = p / out[2] % out[1];
+    at[2] = p % out[2];
 }
 
 /*
@@ -249,11 +244,10 @@ static void gather(const uint32_t *map, const int64_t *dims, const int64_t *orig
 static void transform_in(const struct winograd_run *run, size_t lo, size_t hi)
 {
     const struct ao_delta_session *session = run->session;
-    const struct ao_delta_winograd *winograd = &run->step->winograd;
+    const size_t *n = run->form->n, in = (size_t)run->step->conv.in;
     const struct ao_delta_support *support = ao_delta_support_of(session, run->step->in[0]);
-    const size_t in = (size_t)run->step->conv.in;
     uint32_t rows[AO_WINOGRAD_MOST];
-    struct ao_winograd tile = { .n = { winograd->n[0], winograd->n[1], winograd->n[2] },
+    struct ao_winograd tile = { .n = { n[0], n[1], n[2] },
                                 .src = ao_delta_rows(session, run->step->in[0]),
                                 .src_pitch = in,
                                 .at = rows,
@@ -263,8 +257,8 @@ static void transform_in(const struct winograd_run *run, size_t lo, size_t hi)
         int64_t at[3];
         locate(run, i, at);
         for (int d = 0; d < 3; d++)
-            at[d] = at[d] * (winograd->n[d] == 4 ? 2 : 1) - run->step->window.pad[d];
-        gather(session->map, run->in, at, winograd->n, support->first[session->n], rows);
+            at[d] -= n[d] == 3 ? 0 : run->step->window.pad[d]; /* form 3 reads no padding */
+        gather(session->map, run->in, at, n, support->first[session->n], rows);
         tile.dst = session->components[0] + (i - run->first) * in;
         run->kernels->winograd_in(&tile);
     }
@@ -273,12 +267,11 @@ static void transform_in(const struct winograd_run *run, size_t lo, size_t hi)
 static void transform_out(const struct winograd_run *run, size_t lo, size_t hi)
 {
     const struct ao_delta_session *session = run->session;
-    const struct ao_delta_winograd *winograd = &run->step->winograd;
-    const size_t out = (size_t)run->step->conv.out;
-    const size_t extents[3] = { (winograd->n[0] + 1) / 2, (winograd->n[1] + 1) / 2,
-                                (winograd->n[2] + 1) / 2 };
+    const size_t *n = run->form->n, out = (size_t)run->step->conv.out;
+    const size_t extents[3] = { ao_winograd_outputs(n[0]), ao_winograd_outputs(n[1]),
+                                ao_winograd_outputs(n[2]) };
     uint32_t rows[AO_WINOGRAD_MOST];
-    struct ao_winograd tile = { .n = { winograd->n[0], winograd->n[1], winograd->n[2] },
+    struct ao_winograd tile = { .n = { n[0], n[1], n[2] },
                                 .src_pitch = run->out_pitch,
                                 .at = rows,
                                 .dst = ao_delta_rows(session, run->step->out),
@@ -287,8 +280,6 @@ static void transform_out(const struct winograd_run *run, size_t lo, size_t hi)
     for (size_t i = lo; i < hi; i++) {
         int64_t at[3];
         locate(run, i, at);
-        for (int d = 0; d < 3; d++)
-            at[d] *= winograd->n[d] == 4 ? 2 : 1;
         gather(session->out_map, run->out, at, extents, AO_NO_ROW, rows);
         tile.src = session->components[1] + (i - run->first) * run->columns;
         run->kernels->winograd_out(&tile);
@@ -301,8 +292,8 @@ static void multiply(const struct winograd_run *run)
     const struct ao_delta_session *session = run->session;
     const size_t in = (size_t)run->step->conv.in;
     const uint32_t tap = 0;
-    const float *panel = run->step->winograd.weights;
-    for (size_t j = 0; j < run->step->winograd.components; j++)
+    const float *panel = run->form->weights;
+    for (size_t j = 0; j < run->form->components; j++)
         for (size_t column = 0; column < run->columns; column += AO_IGEMM_COLS) {
             for (size_t i = 0; i < run->n; i += AO_IGEMM_ROWS) {
                 uint32_t rows[AO_IGEMM_ROWS]; /* the last one is repeated */
@@ -351,37 +342,54 @@ static void run_block(const struct winograd_run *run)
         }
 }
 
-void ao_delta_run_winograd(struct ao_delta_session *session, const struct ao_delta_base *base,
-                           int i, struct ao_delta_stat *stat)
+static struct winograd_run begin(struct ao_delta_session *session, int i)
 {
     const struct ao_delta *delta = session->delta;
     const struct ao_delta_step *step = &delta->steps[i];
-    const struct ao_delta_conv *conv = &step->conv;
-    const struct ao_delta_support *grid = &session->grids[i];
-    struct winograd_run run = {
+    const size_t block = block_tiles(delta, step, session->chosen[i]);
+    return (struct winograd_run){
         .session = session,
         .step = step,
+        .form = session->chosen[i],
         .kernels = delta->kernels,
-        .grid = grid,
-        .tiles = ao_delta_positions_of(session, grid),
+        .grid = &session->grids[i],
+        .tiles = ao_delta_positions_of(session, &session->grids[i]),
         .in = delta->values[step->in[0]].extent.dims,
         .out = delta->values[step->out].extent.dims,
-        .in_pitch = component_pitch(step, conv->in),
-        .out_pitch = component_pitch(step, conv->out),
-        .columns = ((size_t)conv->out + AO_IGEMM_COLS - 1) / AO_IGEMM_COLS * AO_IGEMM_COLS,
+        .in_pitch = component_pitch(block, step->conv.in),
+        .out_pitch = component_pitch(block, step->conv.out),
+        .columns = columns_of(step->conv.out),
+        .block = block,
     };
-    const size_t n = grid->first[session->n], block = block_tiles(step);
+}
+
+void ao_delta_winograd_range(struct ao_delta_session *session, int i, size_t first, size_t end)
+{
+    struct winograd_run run = begin(session, i);
+    for (run.first = first; run.first < end; run.first += run.n) {
+        run.n = end - run.first < run.block ? end - run.first : run.block;
+        run_block(&run);
+    }
+}
+
+void ao_delta_run_winograd(struct ao_delta_session *session, const struct ao_delta_base *base,
+                           int i, struct ao_delta_stat *stat)
+{
+    struct winograd_run run = begin(session, i);
+    const struct ao_delta_step *step = run.step;
     const struct ao_delta_support *out = ao_delta_support_of(session, step->out);
-    const double channels = (double)(conv->in * conv->out);
+    const size_t n = run.grid->first[session->n];
+    const double channels = (double)(step->conv.in * step->conv.out);
     int finished = 0; /* masks */
     for (run.first = 0; run.first < n; run.first += run.n) {
-        run.n = n - run.first < block ? n - run.first : block;
+        run.n = n - run.first < run.block ? n - run.first : run.block;
         run_block(&run);
         /* Rows of a mask whose last tile is done are still near. */
-        for (; finished < session->n && grid->first[finished + 1] <= run.first + run.n; finished++)
+        for (; finished < session->n && run.grid->first[finished + 1] <= run.first + run.n;
+             finished++)
             ao_delta_finish(session, base, step, out->first[finished],
                             out->first[finished + 1] - out->first[finished]);
     }
-    stat->macs_done += (double)n * (double)step->winograd.components * channels;
-    stat->macs_reached += (double)out->first[session->n] * (double)conv->taps * channels;
+    stat->macs_done += (double)n * (double)run.form->components * channels;
+    stat->macs_reached += (double)out->first[session->n] * (double)step->conv.taps * channels;
 }

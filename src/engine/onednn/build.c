@@ -9,12 +9,15 @@ static const struct {
     ao_dnnl_rule rule;
 } rules[] = {
     { "Conv", ao_dnnl_conv },
+    { "ConvGradData", ao_dnnl_conv_grad },
     { "Gemm", ao_dnnl_dense },
     { "MatMul", ao_dnnl_matmul },
     { "MaxPool", ao_dnnl_pool },
     { "AveragePool", ao_dnnl_pool },
     { "GlobalMaxPool", ao_dnnl_pool },
     { "GlobalAveragePool", ao_dnnl_pool },
+    { "MaxPoolGrad", ao_dnnl_max_pool_grad },
+    { "AveragePoolGrad", ao_dnnl_average_pool_grad },
     { "ReduceMean", ao_dnnl_mean },
     { "Relu", ao_dnnl_eltwise },
     { "LeakyRelu", ao_dnnl_eltwise },
@@ -27,6 +30,7 @@ static const struct {
     { "Abs", ao_dnnl_eltwise },
     { "Sqrt", ao_dnnl_eltwise },
     { "Exp", ao_dnnl_eltwise },
+    { "ReluGrad", ao_dnnl_relu_grad },
     { "Add", ao_dnnl_binary },
     { "Sub", ao_dnnl_binary },
     { "Mul", ao_dnnl_binary },
@@ -101,10 +105,10 @@ static aosa_status emit(struct ao_dnnl_build *build, const struct ao_dnnl_job *j
     return fusion->gate >= 0 ? emit_alone(build, &nodes[fusion->gate]) : AOSA_OK;
 }
 
-static aosa_status emit_nodes(struct ao_dnnl_build *build)
+static aosa_status emit_nodes(struct ao_dnnl_build *build, size_t from, size_t end)
 {
     const struct ao_graph *graph = build->graph;
-    for (int k = 0; k < (int)graph->n_nodes; k++) {
+    for (int k = (int)from; k < (int)end; k++) {
         const int owner = build->owner[k] >= 0 ? build->owner[k] : k;
         /* A convolution with a residual runs where the Add stood. */
         const int place = build->fusions[owner].add >= 0 ? build->fusions[owner].add : owner;
@@ -155,11 +159,17 @@ static aosa_status add_inputs(struct ao_dnnl_build *build)
     return AOSA_OK;
 }
 
-static aosa_status add_outputs(struct ao_dnnl_build *build)
+/* Outputs that one part of a run made: those before the pause are read during it. */
+static aosa_status add_outputs(struct ao_dnnl_build *build, enum ao_run_part part)
 {
     struct ao_dnnl_program *program = build->program;
+    const int pause = (int)program->pause;
     for (int i = 0; i < build->graph->n_outputs; i++) {
-        AO_TRY(ao_dnnl_plain(build, build->graph->outputs[i], &program->outputs[i]));
+        const int value = build->graph->outputs[i];
+        const bool is_early = build->graph->values[value].producer < pause;
+        if (is_early != (part == AO_RUN_BEFORE_PAUSE))
+            continue;
+        AO_TRY(ao_dnnl_plain(build, value, &program->outputs[i]));
         keep(program, program->outputs[i]);
     }
     return AOSA_OK;
@@ -187,8 +197,12 @@ static aosa_status run_build(struct ao_dnnl_build *build, int *reader)
     count_uses(build);
     ao_dnnl_fuse(build, reader);
     AO_TRY(add_inputs(build));
-    AO_TRY(emit_nodes(build));
-    AO_TRY(add_outputs(build));
+    struct ao_dnnl_program *program = build->program;
+    AO_TRY(emit_nodes(build, 0, program->pause));
+    AO_TRY(add_outputs(build, AO_RUN_BEFORE_PAUSE));
+    program->pause_steps = program->n_steps;
+    AO_TRY(emit_nodes(build, program->pause, build->graph->n_nodes));
+    AO_TRY(add_outputs(build, AO_RUN_FROM_PAUSE));
     return place(build->program);
 }
 

@@ -8,10 +8,18 @@ static bool is_type(const struct ao_node *node, const char *type)
     return strcmp(node->type, type) == 0;
 }
 
-/* The one node that reads a value, -1 when several do or the value is an output. */
+/* A value's producer and a reader run in the same part; no fusion reaches over the pause. */
+static bool is_near(const struct ao_dnnl_build *build, int value, int reader)
+{
+    const int pause = (int)build->program->pause;
+    return (build->graph->values[value].producer < pause) == (reader < pause);
+}
+
+/* The one node that reads a value, -1 when several do, the value is an output or it is not near. */
 static int sole_reader(const struct ao_dnnl_build *build, const int *reader, int value)
 {
-    return build->uses[value] == 1 ? reader[value] : -1;
+    const int only = build->uses[value] == 1 ? reader[value] : -1;
+    return only >= 0 && is_near(build, value, only) ? only : -1;
 }
 
 /* `value` goes into Mul twice, once through Sigmoid: x * Sigmoid(x), the activation Swish. */
@@ -20,7 +28,8 @@ static bool find_swish(const struct ao_dnnl_build *build, const int *reader, int
 {
     const struct ao_graph *graph = build->graph;
     const int mul = reader[value];
-    if (build->uses[value] != 2 || mul < 0 || !is_type(&graph->nodes[mul], "Mul"))
+    if (build->uses[value] != 2 || mul < 0 || !is_type(&graph->nodes[mul], "Mul") ||
+        !is_near(build, value, mul))
         return false;
     const struct ao_node *gate = &graph->nodes[mul];
     const int other = gate->in[0] == value ? gate->in[1] : gate->in[0];
@@ -102,7 +111,8 @@ void ao_dnnl_fuse(struct ao_dnnl_build *build, int *reader)
     for (int pass = 0; pass < 2; pass++)
         for (size_t k = 0; k < graph->n_nodes; k++) {
             struct ao_dnnl_fusion *fusion = &build->fusions[k];
-            const bool is_conv = is_type(&graph->nodes[k], "Conv");
+            const bool is_conv =
+                is_type(&graph->nodes[k], "Conv") || is_type(&graph->nodes[k], "ConvGradData");
             const bool takes =
                 pass == 0 ? is_conv
                           : is_type(&graph->nodes[k], "Add") || is_type(&graph->nodes[k], "Gemm");

@@ -39,6 +39,26 @@ dnnl_memory_desc_t ao_dnnl_md_any(const struct ao_shape *shape)
     return md;
 }
 
+dnnl_memory_desc_t ao_dnnl_md_chunks(const dnnl_memory_desc_t *like, const struct ao_shape *shape)
+{
+    static const dnnl_format_tag_t tags[2][3] = { { dnnl_aBc8b, dnnl_aBcd8b, dnnl_aBcde8b },
+                                                  { dnnl_aBc16b, dnnl_aBcd16b, dnnl_aBcde16b } };
+    const dnnl_blocking_desc_t *blocking = &like->format_desc.blocking;
+    const dnnl_dim_t block = blocking->inner_nblks == 1 ? blocking->inner_blks[0] : 0;
+    const bool blocked = like->format_kind == dnnl_blocked && blocking->inner_nblks == 1 &&
+                         blocking->inner_idxs[0] == 1 && (block == 8 || block == 16);
+    const struct ao_view view = ao_view_channels_last(NULL, AO_F32, shape);
+    dnnl_memory_desc_t md = ao_dnnl_md(&view);
+    dnnl_dims_t dims;
+    for (int i = 0; i < shape->rank; i++)
+        dims[i] = shape->dims[i];
+    if (blocked && shape->rank >= 3 && shape->rank <= 5 &&
+        dnnl_memory_desc_init_by_tag(&md, shape->rank, dims, dnnl_f32,
+                                     tags[block == 16][shape->rank - 3]) != dnnl_success)
+        return ao_dnnl_md(&view);
+    return md;
+}
+
 bool ao_dnnl_view(const dnnl_memory_desc_t *md, const struct ao_shape *shape, struct ao_view *view)
 {
     if (md->format_kind != dnnl_blocked || md->format_desc.blocking.inner_nblks != 0 ||

@@ -43,6 +43,7 @@ static aosa_status program_create(const struct ao_graph *graph,
     program->graph = graph;
     program->batch = options->batch;
     program->inner_threads = options->inner_threads;
+    program->pause = options->pause;
     ao_arena_init(&program->arena, 0);
     const aosa_status status = fill(program);
     if (status != AOSA_OK) {

@@ -7,7 +7,7 @@
 #include "core/arena.h"
 #include "engine/engine.h"
 #include "engine/plan.h"
-#include "ops/window.h"
+#include "ops/pool.h"
 
 /*
  * A graph as a list of oneDNN primitives. Each convolution chooses the layout it is fastest in
@@ -36,9 +36,23 @@ struct ao_dnnl_arg {
     int key, tensor;
 };
 
+/* A convolution by our own kernels, see loops.h. */
+struct ao_dnnl_loop_call {
+    int threads;
+    const float *src, *residual; /* residual NULL without one, else it may be dst */
+    float *dst, *scratch;
+};
+struct ao_dnnl_loop {
+    aosa_status (*run)(const void *form, const struct ao_dnnl_loop_call *call);
+    const void *form; /* NULL: none */
+    size_t scratch_bytes;
+};
+
 struct ao_dnnl_step {
     const struct ao_node *node;
-    dnnl_primitive_t primitive; /* NULL: node->op->forward; args are its inputs, then outputs */
+    /* One of the two; neither: node->op->forward, args are its inputs, then outputs. */
+    dnnl_primitive_t primitive;
+    struct ao_dnnl_loop loop; /* args are src, dst, residual if any */
     struct ao_dnnl_arg *args;
     int n_args;
     dnnl_memory_desc_t scratch_md;
@@ -50,6 +64,8 @@ struct ao_dnnl_program {
     const struct ao_graph *graph;
     int64_t batch;
     int inner_threads;
+    size_t pause;       /* node */
+    size_t pause_steps; /* steps of the nodes before it */
     dnnl_engine_t engine;
     struct ao_arena arena; /* prepared weights, argument lists */
     struct ao_dnnl_tensor *tensors;
@@ -89,11 +105,19 @@ typedef aosa_status (*ao_dnnl_rule)(struct ao_dnnl_build *build, const struct ao
                                     bool *done);
 
 aosa_status ao_dnnl_conv(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
+aosa_status ao_dnnl_conv_grad(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
+                              bool *done);
 aosa_status ao_dnnl_dense(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
 aosa_status ao_dnnl_matmul(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
 aosa_status ao_dnnl_pool(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
+aosa_status ao_dnnl_max_pool_grad(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
+                                  bool *done);
+aosa_status ao_dnnl_average_pool_grad(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
+                                      bool *done);
 aosa_status ao_dnnl_mean(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
 aosa_status ao_dnnl_eltwise(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
+aosa_status ao_dnnl_relu_grad(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
+                              bool *done);
 aosa_status ao_dnnl_binary(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
 aosa_status ao_dnnl_concat(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
 aosa_status ao_dnnl_softmax(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done);
@@ -111,7 +135,7 @@ aosa_status ao_dnnl_session_create(const void *program, void **session);
 void ao_dnnl_session_destroy(void *session);
 struct ao_view ao_dnnl_session_input(const void *session, int index);
 struct ao_view ao_dnnl_session_output(const void *session, int index);
-aosa_status ao_dnnl_session_run(void *session, const struct ao_poll *poll);
+aosa_status ao_dnnl_session_run(void *session, enum ao_run_part part, const struct ao_poll *poll);
 
 /* layout.c: pure questions about layouts. */
 
@@ -123,6 +147,9 @@ dnnl_memory_desc_t ao_dnnl_md(const struct ao_view *view);
 
 /* The same extents with the layout left to the primitive. */
 dnnl_memory_desc_t ao_dnnl_md_any(const struct ao_shape *shape);
+
+/* Channels in blocks like those of `like`, or last where it has none, for other extents. */
+dnnl_memory_desc_t ao_dnnl_md_chunks(const dnnl_memory_desc_t *like, const struct ao_shape *shape);
 
 /* The view of a layout without blocks; false for others. */
 bool ao_dnnl_view(const dnnl_memory_desc_t *md, const struct ao_shape *shape, struct ao_view *view);
@@ -195,9 +222,19 @@ struct ao_shape ao_dnnl_shape(const struct ao_dnnl_build *build, int value);
 aosa_status ao_dnnl_describe(struct ao_dnnl_build *build, const void *op_desc,
                              dnnl_post_ops_t post_ops, dnnl_primitive_desc_t *pd);
 
+/* The same for the gradient of a primitive, whose description oneDNN wants to see. */
+aosa_status ao_dnnl_describe_backward(struct ao_dnnl_build *build, const void *op_desc,
+                                      const_dnnl_primitive_desc_t forward,
+                                      dnnl_primitive_desc_t *pd);
+
 /* Appends the primitive; destroys pd in any case. */
 aosa_status ao_dnnl_step_add(struct ao_dnnl_build *build, const struct ao_node *node,
                              dnnl_primitive_desc_t pd, const struct ao_dnnl_arg *args, int n_args);
+
+/* Appends a loop of our own. */
+aosa_status ao_dnnl_loop_add(struct ao_dnnl_build *build, const struct ao_node *node,
+                             const struct ao_dnnl_loop *loop, const struct ao_dnnl_arg *args,
+                             int n_args);
 
 /* Appends op->forward of a node on plain views. */
 aosa_status ao_dnnl_forward(struct ao_dnnl_build *build, const struct ao_node *node);
@@ -205,9 +242,17 @@ aosa_status ao_dnnl_forward(struct ao_dnnl_build *build, const struct ao_node *n
 /* Appends a copy from one layout to another. */
 aosa_status ao_dnnl_reorder(struct ao_dnnl_build *build, int src, int dst);
 
-/* Weights in layout `from` at `data` as a constant tensor in layout `to`, converted now. */
+/*
+ * Weights in layout `from` at `data` as a constant tensor in layout `to`, converted now. Where the
+ * two agree the data is borrowed, unless it is `passing`: then it is always copied.
+ */
 aosa_status ao_dnnl_weights(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
-                            const void *data, const dnnl_memory_desc_t *to, int *tensor);
+                            const void *data, const dnnl_memory_desc_t *to, bool passing,
+                            int *tensor);
+
+/* pool.c: what oneDNN calls the kind of pooling; false where it divides by another count. */
+bool ao_dnnl_pool_kind(const struct ao_pool_params *params, const struct ao_dnnl_window *window,
+                       dnnl_alg_kind_t *kind);
 
 /* pool.c: every stride-th element of a node's blocked input; *tensor is -1 when it is not. */
 aosa_status ao_dnnl_subsample(struct ao_dnnl_build *build, const struct ao_node *node,

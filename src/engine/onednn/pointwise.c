@@ -37,6 +37,9 @@ bool ao_dnnl_activation(const struct ao_node *node, dnnl_alg_kind_t *kind, float
         *kind = row->kind;
         *alpha = row->a_is_alpha ? (float)params->a : 0;
         *beta = row->b_is_beta ? (float)params->b : 0;
+        /* Bounds of Clip that cross, which oneDNN refuses, answer the upper one everywhere. */
+        if (row->b_is_beta && *alpha > *beta)
+            *alpha = *beta;
         return true;
     }
     if (strcmp(node->type, "Gelu") != 0)

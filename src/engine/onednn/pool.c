@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/pool.h"
-
 #include "engine/onednn/onednn.h"
 #include "ops/reduce.h"
 
@@ -68,22 +66,30 @@ aosa_status ao_dnnl_subsample(struct ao_dnnl_build *build, const struct ao_node 
     return pool(build, node, &p, tensor);
 }
 
+bool ao_dnnl_pool_kind(const struct ao_pool_params *params, const struct ao_dnnl_window *window,
+                       dnnl_alg_kind_t *kind)
+{
+    *kind = params->kind == AO_POOL_MAX ? dnnl_pooling_max
+            : params->count_include_pad ? dnnl_pooling_avg_include_padding
+                                        : dnnl_pooling_avg_exclude_padding;
+    /* Taps that only ceil_mode adds count in oneDNN's average and not in ONNX's. */
+    for (int i = 0; i < params->window.rank; i++)
+        if (window->pad_hi[i] > params->window.pad_hi[i] &&
+            *kind == dnnl_pooling_avg_include_padding)
+            return false;
+    return true;
+}
+
 aosa_status ao_dnnl_pool(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done)
 {
     const struct ao_pool_params *params = job->node->params;
-    const struct ao_window *window = &params->window;
     const struct ao_shape src = ao_dnnl_shape(build, job->node->in[0]);
     struct pooling p = { .dst = ao_dnnl_shape(build, job->node->out[0]) };
     if (job->node->n_out > 1 && job->node->out[1] >= 0) /* places of the maxima */
         return AOSA_OK;
-    p.kind = params->kind == AO_POOL_MAX ? dnnl_pooling_max
-             : params->count_include_pad ? dnnl_pooling_avg_include_padding
-                                         : dnnl_pooling_avg_exclude_padding;
-    p.window = ao_dnnl_window(window, &src, &p.dst);
-    /* Taps that only ceil_mode adds count in oneDNN's average and not in ONNX's. */
-    for (int i = 0; i < window->rank; i++)
-        if (p.window.pad_hi[i] > window->pad_hi[i] && params->count_include_pad)
-            return AOSA_OK;
+    p.window = ao_dnnl_window(&params->window, &src, &p.dst);
+    if (!ao_dnnl_pool_kind(params, &p.window, &p.kind))
+        return AOSA_OK;
     return pool_result(build, job, &p, done);
 }
 

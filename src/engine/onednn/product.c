@@ -60,7 +60,7 @@ static aosa_status gather(struct ao_dnnl_build *build, const struct ao_node *nod
     args[0].key = DNNL_ARG_SRC;
     AO_TRY(ao_dnnl_tensor_alias(build, &src_md, &src_shape, src, &args[0].tensor));
     args[1].key = DNNL_ARG_WEIGHTS;
-    AO_TRY(ao_dnnl_weights(build, &from, d->weights, to, &args[1].tensor));
+    AO_TRY(ao_dnnl_weights(build, &from, d->weights, to, false, &args[1].tensor));
     args[2].key = DNNL_ARG_DST;
     AO_TRY(ao_dnnl_tensor_add(build, &dst_md, &dst_shape, &args[2].tensor));
     *n_args = 3;

@@ -151,32 +151,49 @@ struct ao_view ao_dnnl_session_output(const void *opaque, int index)
     return view_of(session, session->program->outputs[index]);
 }
 
-aosa_status ao_dnnl_session_run(void *opaque, const struct ao_poll *poll)
+static aosa_status run_step(struct ao_dnnl_session *session, size_t k)
+{
+    const struct ao_dnnl_program *program = session->program;
+    const struct ao_dnnl_step *step = &program->steps[k];
+    const struct call *call = &session->calls[k];
+    if (step->loop.form) {
+        const struct ao_dnnl_loop_call loop = { .threads = program->inner_threads,
+                                                .src = call->views[0].data,
+                                                .dst = call->views[1].data,
+                                                .residual =
+                                                    step->n_args > 2 ? call->views[2].data : NULL,
+                                                .scratch = (float *)(void *)session->scratch };
+        return step->loop.run(step->loop.form, &loop);
+    }
+    if (!step->primitive) {
+        const struct ao_op_call forward = { .node = step->node,
+                                            .in = call->views,
+                                            .out = call->views + step->node->n_in,
+                                            .scratch = session->scratch };
+        step->node->op->forward(&forward);
+        return AOSA_OK;
+    }
+    if (step->serial)
+        ao_set_inner_threads(1);
+    const dnnl_status_t status =
+        dnnl_primitive_execute(step->primitive, session->stream, step->n_args + 1, call->args);
+    if (step->serial)
+        ao_set_inner_threads(program->inner_threads);
+    if (status != dnnl_success)
+        return ao_dnnl_fail(status, "run a primitive", step->node ? step->node->name : "reorder");
+    return AOSA_OK;
+}
+
+aosa_status ao_dnnl_session_run(void *opaque, enum ao_run_part part, const struct ao_poll *poll)
 {
     struct ao_dnnl_session *session = opaque;
     const struct ao_dnnl_program *program = session->program;
+    const bool first = part == AO_RUN_BEFORE_PAUSE;
+    const size_t end = first ? program->pause_steps : program->n_steps;
     ao_set_inner_threads(program->inner_threads);
-    for (size_t k = 0; k < program->n_steps; k++) {
-        const struct ao_dnnl_step *step = &program->steps[k];
-        const struct call *call = &session->calls[k];
+    for (size_t k = first ? 0 : program->pause_steps; k < end; k++) {
         AO_TRY(ao_poll_ask(poll));
-        if (!step->primitive) {
-            const struct ao_op_call forward = { .node = step->node,
-                                                .in = call->views,
-                                                .out = call->views + step->node->n_in,
-                                                .scratch = session->scratch };
-            step->node->op->forward(&forward);
-            continue;
-        }
-        if (step->serial)
-            ao_set_inner_threads(1);
-        const dnnl_status_t status =
-            dnnl_primitive_execute(step->primitive, session->stream, step->n_args + 1, call->args);
-        if (step->serial)
-            ao_set_inner_threads(program->inner_threads);
-        if (status != dnnl_success)
-            return ao_dnnl_fail(status, "run a primitive",
-                                step->node ? step->node->name : "reorder");
+        AO_TRY(run_step(session, k));
     }
     const dnnl_status_t status = dnnl_stream_wait(session->stream);
     return status == dnnl_success ? AOSA_OK : ao_dnnl_fail(status, "finish a run", "session");

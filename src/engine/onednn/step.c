@@ -27,14 +27,15 @@ static bool is_slow(const_dnnl_primitive_desc_t pd)
            name && strncmp(name, "ref", 3) == 0;
 }
 
-aosa_status ao_dnnl_describe(struct ao_dnnl_build *build, const void *op_desc,
-                             dnnl_post_ops_t post_ops, dnnl_primitive_desc_t *pd)
+static aosa_status describe(struct ao_dnnl_build *build, const void *op_desc,
+                            dnnl_post_ops_t post_ops, const_dnnl_primitive_desc_t hint,
+                            dnnl_primitive_desc_t *pd)
 {
     dnnl_primitive_attr_t attr;
     *pd = NULL;
     AO_TRY(scratchpad_attr(post_ops, &attr));
     const dnnl_status_t status =
-        dnnl_primitive_desc_create(pd, op_desc, attr, build->program->engine, NULL);
+        dnnl_primitive_desc_create(pd, op_desc, attr, build->program->engine, hint);
     dnnl_primitive_attr_destroy(attr);
     if (status == dnnl_out_of_memory)
         return ao_dnnl_fail(status, "describe a primitive", "primitive");
@@ -47,6 +48,19 @@ aosa_status ao_dnnl_describe(struct ao_dnnl_build *build, const void *op_desc,
         *pd = NULL;
     }
     return AOSA_OK;
+}
+
+aosa_status ao_dnnl_describe(struct ao_dnnl_build *build, const void *op_desc,
+                             dnnl_post_ops_t post_ops, dnnl_primitive_desc_t *pd)
+{
+    return describe(build, op_desc, post_ops, NULL, pd);
+}
+
+aosa_status ao_dnnl_describe_backward(struct ao_dnnl_build *build, const void *op_desc,
+                                      const_dnnl_primitive_desc_t forward,
+                                      dnnl_primitive_desc_t *pd)
+{
+    return describe(build, op_desc, NULL, forward, pd);
 }
 
 static aosa_status append(struct ao_dnnl_build *build, const struct ao_node *node,
@@ -102,6 +116,17 @@ aosa_status ao_dnnl_step_add(struct ao_dnnl_build *build, const struct ao_node *
         build->program->n_steps--;
         return ao_dnnl_fail(status, "build a primitive", node_name(node));
     }
+    return AOSA_OK;
+}
+
+aosa_status ao_dnnl_loop_add(struct ao_dnnl_build *build, const struct ao_node *node,
+                             const struct ao_dnnl_loop *loop, const struct ao_dnnl_arg *args,
+                             int n_args)
+{
+    struct ao_dnnl_step *step;
+    AO_TRY(append(build, node, args, n_args, &step));
+    step->loop = *loop;
+    need_scratch(build->program, step, loop->scratch_bytes);
     return AOSA_OK;
 }
 
@@ -177,9 +202,10 @@ static aosa_status prepare(struct ao_dnnl_build *build, const dnnl_memory_desc_t
 }
 
 aosa_status ao_dnnl_weights(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
-                            const void *data, const dnnl_memory_desc_t *to, int *tensor)
+                            const void *data, const dnnl_memory_desc_t *to, bool passing,
+                            int *tensor)
 {
-    if (dnnl_memory_desc_equal(from, to))
+    if (dnnl_memory_desc_equal(from, to) && !passing)
         return ao_dnnl_tensor_constant(build, to, data, tensor);
     const size_t bytes = dnnl_memory_desc_get_size(to);
     void *prepared = ao_arena_alloc(&build->program->arena, bytes, 1);

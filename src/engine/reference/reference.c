@@ -21,13 +21,15 @@ struct reference_program {
     char *constants;       /* constants widened to double, or NULL */
     struct ao_program_memory memory;
     size_t n_links; /* inputs and outputs of all nodes together */
+    size_t pause;   /* node */
 };
 
 struct reference_session {
     const struct reference_program *program;
     char *block, *scratch;
-    struct ao_view *values; /* [n_values] */
-    struct ao_view *links;  /* [n_links]: node by node, its inputs, then its outputs */
+    struct ao_view *values;            /* [n_values] */
+    struct ao_view *links;             /* [n_links]: node by node, its inputs, then its outputs */
+    const struct ao_view *pause_links; /* those of the node of the pause */
 };
 
 static void program_destroy(void *opaque)
@@ -125,6 +127,7 @@ static aosa_status program_create(const struct ao_graph *graph,
     if (!program)
         return ao_fail(AOSA_ERR_NOMEM, "reference program: %zu bytes", sizeof *program);
     program->graph = graph;
+    program->pause = options->pause;
     const aosa_status status = fill_program(program, options);
     if (status != AOSA_OK) {
         program_destroy(program);
@@ -162,6 +165,8 @@ static void link_nodes(struct reference_session *session)
     struct ao_view *link = session->links;
     for (size_t k = 0; k < graph->n_nodes; k++) {
         const struct ao_node *node = &graph->nodes[k];
+        if (k == program->pause)
+            session->pause_links = link;
         for (int i = 0; i < node->n_in; i++, link++)
             if (node->in[i] >= 0)
                 *link = session->values[node->in[i]];
@@ -205,12 +210,14 @@ static struct ao_view session_output(const void *opaque, int index)
     return session->values[session->program->graph->outputs[index]];
 }
 
-static aosa_status session_run(void *opaque, const struct ao_poll *poll)
+static aosa_status session_run(void *opaque, enum ao_run_part part, const struct ao_poll *poll)
 {
     const struct reference_session *session = opaque;
     const struct ao_graph *graph = session->program->graph;
-    const struct ao_view *link = session->links;
-    for (size_t k = 0; k < graph->n_nodes; k++) {
+    const bool first = part == AO_RUN_BEFORE_PAUSE;
+    const struct ao_view *link = first ? session->links : session->pause_links;
+    const size_t end = first ? session->program->pause : graph->n_nodes;
+    for (size_t k = first ? 0 : session->program->pause; k < end; k++) {
         const struct ao_node *node = &graph->nodes[k];
         const struct ao_op_call call = {
             .node = node,

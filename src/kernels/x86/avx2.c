@@ -4,6 +4,7 @@
 #ifdef AO_HAVE_X86
 
 #include <immintrin.h>
+#include <math.h>
 
 /*
  * 6 rows x 16 columns are 12 accumulators, 2 registers of weights and one broadcast: 15 of 16
@@ -72,6 +73,45 @@ static void depthwise(const struct ao_depthwise *row)
     ao_depthwise_c(&rest);
 }
 
+/* 3 rows x 4 vectors are 12 accumulators, 3 registers of weights and one of elements. */
+#define EACH_PART(X) X(0) X(1) X(2) X(3)
+
+#define DECLARE_PART(v) __m256 x##v, y##v, z##v;
+#define CLEAR_PART(v) x##v = y##v = z##v = _mm256_setzero_ps();
+#define LOAD_PART(v)                                          \
+    x##v = _mm256_loadu_ps(all->dst + 8 * v);                 \
+    y##v = _mm256_loadu_ps(all->dst + AO_LINES_WIDE + 8 * v); \
+    z##v = _mm256_loadu_ps(all->dst + 2 * AO_LINES_WIDE + 8 * v);
+#define STEP_PART(v)                                   \
+    {                                                  \
+        const __m256 s = _mm256_loadu_ps(src + 8 * v); \
+        x##v = _mm256_fmadd_ps(w0, s, x##v);           \
+        y##v = _mm256_fmadd_ps(w1, s, y##v);           \
+        z##v = _mm256_fmadd_ps(w2, s, z##v);           \
+    }
+#define STORE_PART(v)                                         \
+    _mm256_storeu_ps(all->dst + 8 * v, x##v);                 \
+    _mm256_storeu_ps(all->dst + AO_LINES_WIDE + 8 * v, y##v); \
+    _mm256_storeu_ps(all->dst + 2 * AO_LINES_WIDE + 8 * v, z##v);
+
+static void lines(const struct ao_lines *all)
+{
+    const float *w = all->w;
+    EACH_PART(DECLARE_PART)
+    if (all->accumulate) {
+        EACH_PART(LOAD_PART)
+    } else {
+        EACH_PART(CLEAR_PART)
+    }
+    for (size_t k = 0; k < all->n_taps; k++, w += AO_LINES_ROWS) {
+        const float *src = all->src + all->at[k];
+        const __m256 w0 = _mm256_broadcast_ss(w), w1 = _mm256_broadcast_ss(w + 1);
+        const __m256 w2 = _mm256_broadcast_ss(w + 2);
+        EACH_PART(STEP_PART)
+    }
+    EACH_PART(STORE_PART)
+}
+
 static void relu_delta(float *d, const float *y, size_t n)
 {
     const __m256 zero = _mm256_setzero_ps();
@@ -94,29 +134,120 @@ static void add(float *d, const float *a, size_t n)
     ao_add_c(d + i, a + i, n - i);
 }
 
-static void max_delta(float *with, float *without, const float *y, const float *d, size_t n)
+/* One of the channels that are left. */
+static void max_pool_one(const struct ao_max_pool *pool, size_t c)
 {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const __m256 v = _mm256_loadu_ps(y + i);
-        const __m256 changed = d ? _mm256_add_ps(v, _mm256_loadu_ps(d + i)) : v;
-        _mm256_storeu_ps(with + i, _mm256_max_ps(changed, _mm256_loadu_ps(with + i)));
-        _mm256_storeu_ps(without + i, _mm256_max_ps(v, _mm256_loadu_ps(without + i)));
+    const size_t C = pool->channels;
+    float without = -INFINITY, with = -INFINITY;
+    for (size_t k = 0; k < pool->n_taps; k++) {
+        const float y = pool->y[pool->at[k] * C + c];
+        const float changed = y + pool->d[pool->row[k] * C + c];
+        without = y > without ? y : without;
+        with = changed > with ? changed : with;
     }
-    ao_max_delta_c(with + i, without + i, y + i, d ? d + i : NULL, n - i);
+    pool->dst[c] = with - without;
 }
 
-static void transform_in(__m256 *v, size_t outer, size_t step)
+static void max_pool(const struct ao_max_pool *pool)
 {
-    for (size_t o = 0; o < outer; o++)
-        for (size_t i = 0; i < step; i++) {
-            __m256 *d = v + o * 4 * step + i;
-            const __m256 d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
-            d[0] = _mm256_sub_ps(d0, d2);
-            d[step] = _mm256_add_ps(d1, d2);
-            d[2 * step] = _mm256_sub_ps(d2, d1);
-            d[3 * step] = _mm256_sub_ps(d1, d3);
+    const size_t C = pool->channels;
+    size_t c = 0;
+    for (; c + 8 <= C; c += 8) {
+        __m256 without = _mm256_set1_ps(-INFINITY), with = without;
+        for (size_t k = 0; k < pool->n_taps; k++) {
+            const __m256 y = _mm256_loadu_ps(pool->y + pool->at[k] * C + c);
+            const __m256 d = _mm256_loadu_ps(pool->d + pool->row[k] * C + c);
+            without = _mm256_max_ps(y, without);
+            with = _mm256_max_ps(_mm256_add_ps(y, d), with);
         }
+        _mm256_storeu_ps(pool->dst + c, _mm256_sub_ps(with, without));
+    }
+    for (; c < C; c++)
+        max_pool_one(pool, c);
+}
+
+/* The arithmetic of the C version in its order: the same bits. */
+#define A (AO_WINOGRAD_A * AO_WINOGRAD_A)
+#define B (AO_WINOGRAD_B * AO_WINOGRAD_B)
+
+static inline __m256 times(float factor, __m256 x)
+{
+    return _mm256_mul_ps(_mm256_set1_ps(factor), x);
+}
+
+static inline __m256 plus(__m256 x, __m256 y)
+{
+    return _mm256_add_ps(x, y);
+}
+
+static inline __m256 minus(__m256 x, __m256 y)
+{
+    return _mm256_sub_ps(x, y);
+}
+
+static inline void line_in(__m256 *d, size_t n, size_t step)
+{
+    const __m256 d0 = d[0], d1 = d[step], d2 = d[2 * step];
+    if (n == 3) {
+        d[0] = plus(d0, d1);
+        d[2 * step] = d0;
+        return;
+    }
+    const __m256 d3 = d[3 * step];
+    if (n == 4) {
+        d[0] = minus(d0, d2);
+        d[step] = plus(d1, d2);
+        d[2 * step] = minus(d2, d1);
+        d[3 * step] = minus(d1, d3);
+        return;
+    }
+    const __m256 d4 = d[4 * step];
+    const __m256 e = minus(d4, times(B, d2)), f = minus(d4, times(A, d2));
+    const __m256 p = times(AO_WINOGRAD_A, minus(d3, times(B, d1)));
+    const __m256 q = times(AO_WINOGRAD_B, minus(d3, times(A, d1)));
+    d[0] = plus(minus(times(A * B, d0), times(A + B, d2)), d4);
+    d[step] = plus(e, p);
+    d[2 * step] = minus(e, p);
+    d[3 * step] = plus(f, q);
+    d[4 * step] = minus(f, q);
+    d[5 * step] = plus(d[5 * step], minus(times(A * B, d1), times(A + B, d3)));
+}
+
+static inline void transform_in(__m256 *v, size_t n, size_t outer, size_t step)
+{
+    for (size_t o = 0; n > 1 && o < outer; o++)
+        for (size_t i = 0; i < step; i++)
+            line_in(v + o * n * step + i, n, step);
+}
+
+static inline void line_out(const __m256 *m, size_t n, size_t step, __m256 *y)
+{
+    const __m256 m0 = m[0], m1 = m[step], m2 = m[2 * step];
+    if (n == 3) {
+        y[0] = plus(m0, m1);
+        y[step] = plus(m0, m2);
+        return;
+    }
+    const __m256 m3 = m[3 * step];
+    if (n == 4) {
+        y[0] = plus(plus(m0, m1), m2);
+        y[step] = minus(minus(m1, m2), m3);
+        return;
+    }
+    const __m256 m4 = m[4 * step], m5 = m[5 * step];
+    const __m256 P = plus(m1, m2), Q = times(AO_WINOGRAD_A, minus(m1, m2));
+    const __m256 R = plus(m3, m4), S = times(AO_WINOGRAD_B, minus(m3, m4));
+    y[0] = plus(plus(m0, P), R);
+    y[step] = plus(Q, S);
+    y[2 * step] = plus(times(A, P), times(B, R));
+    y[3 * step] = plus(plus(times(A, Q), times(B, S)), m5);
+}
+
+static inline void transform_out(__m256 *v, size_t n, size_t outer, size_t step)
+{
+    for (size_t o = 0; n > 1 && o < outer; o++)
+        for (size_t i = 0; i < step; i++)
+            line_out(v + o * n * step + i, n, step, v + o * ao_winograd_outputs(n) * step + i);
 }
 
 /* What is left of the channels goes through the C version. */
@@ -139,46 +270,28 @@ static void winograd_in(const struct ao_winograd *tile)
     for (; c + 8 <= tile->channels; c += 8) {
         for (size_t i = 0; i < N; i++)
             v[i] = _mm256_loadu_ps(tile->src + tile->at[i] * tile->src_pitch + c);
-        if (n[2] == 4)
-            transform_in(v, n[0] * n[1], 1);
-        if (n[1] == 4)
-            transform_in(v, n[0], n[2]);
-        if (n[0] == 4)
-            transform_in(v, 1, n[1] * n[2]);
+        transform_in(v, n[2], n[0] * n[1], 1);
+        transform_in(v, n[1], n[0], n[2]);
+        transform_in(v, n[0], 1, n[1] * n[2]);
         for (size_t i = 0; i < N; i++)
             _mm256_storeu_ps(tile->dst + i * tile->dst_pitch + c, v[i]);
     }
     winograd_rest(tile, c, ao_winograd_in_c);
 }
 
-static void transform_out(__m256 *v, size_t outer, size_t step)
-{
-    for (size_t o = 0; o < outer; o++)
-        for (size_t i = 0; i < step; i++) {
-            const __m256 *m = v + o * 4 * step + i;
-            const __m256 m1 = m[step], m2 = m[2 * step];
-            const __m256 y0 = _mm256_add_ps(_mm256_add_ps(m[0], m1), m2);
-            const __m256 y1 = _mm256_sub_ps(_mm256_sub_ps(m1, m2), m[3 * step]);
-            v[o * 2 * step + i] = y0;
-            v[o * 2 * step + step + i] = y1;
-        }
-}
-
 static void winograd_out(const struct ao_winograd *tile)
 {
     const size_t *n = tile->n, N = n[0] * n[1] * n[2];
-    const size_t out[3] = { (n[0] + 1) / 2, (n[1] + 1) / 2, (n[2] + 1) / 2 };
+    const size_t out[3] = { ao_winograd_outputs(n[0]), ao_winograd_outputs(n[1]),
+                            ao_winograd_outputs(n[2]) };
     __m256 v[AO_WINOGRAD_MOST];
     size_t c = 0;
     for (; c + 8 <= tile->channels; c += 8) {
         for (size_t i = 0; i < N; i++)
             v[i] = _mm256_loadu_ps(tile->src + i * tile->src_pitch + c);
-        if (n[2] == 4)
-            transform_out(v, n[0] * n[1], 1);
-        if (n[1] == 4)
-            transform_out(v, n[0], out[2]);
-        if (n[0] == 4)
-            transform_out(v, 1, out[1] * out[2]);
+        transform_out(v, n[2], n[0] * n[1], 1);
+        transform_out(v, n[1], n[0], out[2]);
+        transform_out(v, n[0], 1, out[1] * out[2]);
         for (size_t i = 0; i < out[0] * out[1] * out[2]; i++)
             if (tile->at[i] != UINT32_MAX)
                 _mm256_storeu_ps(tile->dst + tile->at[i] * tile->dst_pitch + c, v[i]);
@@ -189,9 +302,10 @@ static void winograd_out(const struct ao_winograd *tile)
 const struct ao_kernels ao_kernels_avx2 = {
     .igemm = igemm,
     .depthwise = depthwise,
+    .lines = lines,
     .relu_delta = relu_delta,
     .add = add,
-    .max_delta = max_delta,
+    .max_pool = max_pool,
     .winograd_in = winograd_in,
     .winograd_out = winograd_out,
 };

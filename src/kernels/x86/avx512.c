@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/x86.h"
 
+#include <math.h>
+
 #if defined(AO_HAVE_X86) || defined(AO_KERNELS_SIMDE)
 
 /*
@@ -151,6 +153,51 @@ static inline void relu_delta_part(float *d, const float *y, uint16_t mask)
     store(mask, d, _mm512_mask_max_ps(dead, positive, x, _mm512_sub_ps(zero, v)));
 }
 
+/* Even and odd k apart: 12 accumulators hide the latency that 6 would show. */
+#define EACH_PART(X) X(0, w_a, at_a) X(1, w_b, at_b)
+
+#define DECLARE_PART(p, w, at)                                                              \
+    __m512 lo0##p = _mm512_setzero_ps(), lo1##p = lo0##p, lo2##p = lo0##p, hi0##p = lo0##p, \
+           hi1##p = lo0##p, hi2##p = lo0##p;
+#define STEP_ROW(p, r, w)                            \
+    {                                                \
+        const __m512 a = _mm512_set1_ps((w)[r]);     \
+        lo##r##p = _mm512_fmadd_ps(a, lo, lo##r##p); \
+        hi##r##p = _mm512_fmadd_ps(a, hi, hi##r##p); \
+    }
+#define STEP_PART(p, w, at)                                                        \
+    {                                                                              \
+        const __m512 lo = _mm512_loadu_ps(at), hi = _mm512_loadu_ps((at) + LANES); \
+        STEP_ROW(p, 0, w) STEP_ROW(p, 1, w) STEP_ROW(p, 2, w)                      \
+    }
+#define LOAD_ROW(r)                                           \
+    lo##r##0 = _mm512_loadu_ps(all->dst + r * AO_LINES_WIDE); \
+    hi##r##0 = _mm512_loadu_ps(all->dst + r * AO_LINES_WIDE + LANES);
+#define STORE_ROW(r)                                                                   \
+    _mm512_storeu_ps(all->dst + r * AO_LINES_WIDE, _mm512_add_ps(lo##r##0, lo##r##1)); \
+    _mm512_storeu_ps(all->dst + r * AO_LINES_WIDE + LANES, _mm512_add_ps(hi##r##0, hi##r##1));
+
+static void lines(const struct ao_lines *all)
+{
+    EACH_PART(DECLARE_PART)
+    size_t k = 0;
+    if (all->accumulate) {
+        LOAD_ROW(0)
+        LOAD_ROW(1)
+        LOAD_ROW(2)
+    }
+    for (; k + 2 <= all->n_taps; k += 2) {
+        const float *w_a = all->w + k * AO_LINES_ROWS, *w_b = w_a + AO_LINES_ROWS;
+        const float *at_a = all->src + all->at[k], *at_b = all->src + all->at[k + 1];
+        EACH_PART(STEP_PART)
+    }
+    if (k < all->n_taps)
+        STEP_PART(0, all->w + k * AO_LINES_ROWS, all->src + all->at[k])
+    STORE_ROW(0)
+    STORE_ROW(1)
+    STORE_ROW(2)
+}
+
 static void relu_delta(float *d, const float *y, size_t n)
 {
     size_t i = 0;
@@ -174,35 +221,110 @@ static void add(float *d, const float *a, size_t n)
         add_part(d + i, a + i, first(n - i));
 }
 
-static inline void max_delta_part(float *with, float *without, const float *y, const float *d,
-                                  uint16_t mask)
+static inline void max_pool_part(const struct ao_max_pool *pool, size_t c, uint16_t mask)
 {
-    const __m512 v = load(mask, y);
-    const __m512 changed = d ? _mm512_add_ps(v, load(mask, d)) : v;
-    store(mask, with, _mm512_max_ps(changed, load(mask, with)));
-    store(mask, without, _mm512_max_ps(v, load(mask, without)));
+    const size_t C = pool->channels;
+    __m512 without = _mm512_set1_ps(-INFINITY), with = without;
+    for (size_t k = 0; k < pool->n_taps; k++) {
+        const __m512 y = load(mask, pool->y + pool->at[k] * C + c);
+        const __m512 d = load(mask, pool->d + pool->row[k] * C + c);
+        without = _mm512_max_ps(y, without);
+        with = _mm512_max_ps(_mm512_add_ps(y, d), with);
+    }
+    store(mask, pool->dst + c, _mm512_sub_ps(with, without));
 }
 
-static void max_delta(float *with, float *without, const float *y, const float *d, size_t n)
+static void max_pool(const struct ao_max_pool *pool)
 {
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        max_delta_part(with + i, without + i, y + i, d ? d + i : NULL, ALL);
-    if (i < n)
-        max_delta_part(with + i, without + i, y + i, d ? d + i : NULL, first(n - i));
+    size_t c = 0;
+    for (; c + LANES <= pool->channels; c += LANES)
+        max_pool_part(pool, c, ALL);
+    if (c < pool->channels)
+        max_pool_part(pool, c, first(pool->channels - c));
 }
 
-static void transform_in(__m512 *v, size_t outer, size_t step)
+/* The arithmetic of the C version in its order: the same bits. */
+#define A (AO_WINOGRAD_A * AO_WINOGRAD_A)
+#define B (AO_WINOGRAD_B * AO_WINOGRAD_B)
+
+static inline __m512 times(float factor, __m512 x)
 {
-    for (size_t o = 0; o < outer; o++)
-        for (size_t i = 0; i < step; i++) {
-            __m512 *d = v + o * 4 * step + i;
-            const __m512 d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
-            d[0] = _mm512_sub_ps(d0, d2);
-            d[step] = _mm512_add_ps(d1, d2);
-            d[2 * step] = _mm512_sub_ps(d2, d1);
-            d[3 * step] = _mm512_sub_ps(d1, d3);
-        }
+    return _mm512_mul_ps(_mm512_set1_ps(factor), x);
+}
+
+static inline __m512 plus(__m512 x, __m512 y)
+{
+    return _mm512_add_ps(x, y);
+}
+
+static inline __m512 minus(__m512 x, __m512 y)
+{
+    return _mm512_sub_ps(x, y);
+}
+
+static inline void line_in(__m512 *d, size_t n, size_t step)
+{
+    const __m512 d0 = d[0], d1 = d[step], d2 = d[2 * step];
+    if (n == 3) {
+        d[0] = plus(d0, d1);
+        d[2 * step] = d0;
+        return;
+    }
+    const __m512 d3 = d[3 * step];
+    if (n == 4) {
+        d[0] = minus(d0, d2);
+        d[step] = plus(d1, d2);
+        d[2 * step] = minus(d2, d1);
+        d[3 * step] = minus(d1, d3);
+        return;
+    }
+    const __m512 d4 = d[4 * step];
+    const __m512 e = minus(d4, times(B, d2)), f = minus(d4, times(A, d2));
+    const __m512 p = times(AO_WINOGRAD_A, minus(d3, times(B, d1)));
+    const __m512 q = times(AO_WINOGRAD_B, minus(d3, times(A, d1)));
+    d[0] = plus(minus(times(A * B, d0), times(A + B, d2)), d4);
+    d[step] = plus(e, p);
+    d[2 * step] = minus(e, p);
+    d[3 * step] = plus(f, q);
+    d[4 * step] = minus(f, q);
+    d[5 * step] = plus(d[5 * step], minus(times(A * B, d1), times(A + B, d3)));
+}
+
+static inline void transform_in(__m512 *v, size_t n, size_t outer, size_t step)
+{
+    for (size_t o = 0; n > 1 && o < outer; o++)
+        for (size_t i = 0; i < step; i++)
+            line_in(v + o * n * step + i, n, step);
+}
+
+static inline void line_out(const __m512 *m, size_t n, size_t step, __m512 *y)
+{
+    const __m512 m0 = m[0], m1 = m[step], m2 = m[2 * step];
+    if (n == 3) {
+        y[0] = plus(m0, m1);
+        y[step] = plus(m0, m2);
+        return;
+    }
+    const __m512 m3 = m[3 * step];
+    if (n == 4) {
+        y[0] = plus(plus(m0, m1), m2);
+        y[step] = minus(minus(m1, m2), m3);
+        return;
+    }
+    const __m512 m4 = m[4 * step], m5 = m[5 * step];
+    const __m512 P = plus(m1, m2), Q = times(AO_WINOGRAD_A, minus(m1, m2));
+    const __m512 R = plus(m3, m4), S = times(AO_WINOGRAD_B, minus(m3, m4));
+    y[0] = plus(plus(m0, P), R);
+    y[step] = plus(Q, S);
+    y[2 * step] = plus(times(A, P), times(B, R));
+    y[3 * step] = plus(plus(times(A, Q), times(B, S)), m5);
+}
+
+static inline void transform_out(__m512 *v, size_t n, size_t outer, size_t step)
+{
+    for (size_t o = 0; n > 1 && o < outer; o++)
+        for (size_t i = 0; i < step; i++)
+            line_out(v + o * n * step + i, n, step, v + o * ao_winograd_outputs(n) * step + i);
 }
 
 static inline void winograd_in_part(const struct ao_winograd *tile, size_t c, uint16_t mask)
@@ -211,12 +333,9 @@ static inline void winograd_in_part(const struct ao_winograd *tile, size_t c, ui
     __m512 v[AO_WINOGRAD_MOST];
     for (size_t i = 0; i < N; i++)
         v[i] = load(mask, tile->src + tile->at[i] * tile->src_pitch + c);
-    if (n[2] == 4)
-        transform_in(v, n[0] * n[1], 1);
-    if (n[1] == 4)
-        transform_in(v, n[0], n[2]);
-    if (n[0] == 4)
-        transform_in(v, 1, n[1] * n[2]);
+    transform_in(v, n[2], n[0] * n[1], 1);
+    transform_in(v, n[1], n[0], n[2]);
+    transform_in(v, n[0], 1, n[1] * n[2]);
     for (size_t i = 0; i < N; i++)
         store(mask, tile->dst + i * tile->dst_pitch + c, v[i]);
 }
@@ -230,32 +349,17 @@ static void winograd_in(const struct ao_winograd *tile)
         winograd_in_part(tile, c, first(tile->channels - c));
 }
 
-static void transform_out(__m512 *v, size_t outer, size_t step)
-{
-    for (size_t o = 0; o < outer; o++)
-        for (size_t i = 0; i < step; i++) {
-            const __m512 *m = v + o * 4 * step + i;
-            const __m512 m1 = m[step], m2 = m[2 * step];
-            const __m512 y0 = _mm512_add_ps(_mm512_add_ps(m[0], m1), m2);
-            const __m512 y1 = _mm512_sub_ps(_mm512_sub_ps(m1, m2), m[3 * step]);
-            v[o * 2 * step + i] = y0;
-            v[o * 2 * step + step + i] = y1;
-        }
-}
-
 static inline void winograd_out_part(const struct ao_winograd *tile, size_t c, uint16_t mask)
 {
     const size_t *n = tile->n, N = n[0] * n[1] * n[2];
-    const size_t out[3] = { (n[0] + 1) / 2, (n[1] + 1) / 2, (n[2] + 1) / 2 };
+    const size_t out[3] = { ao_winograd_outputs(n[0]), ao_winograd_outputs(n[1]),
+                            ao_winograd_outputs(n[2]) };
     __m512 v[AO_WINOGRAD_MOST];
     for (size_t i = 0; i < N; i++)
         v[i] = load(mask, tile->src + i * tile->src_pitch + c);
-    if (n[2] == 4)
-        transform_out(v, n[0] * n[1], 1);
-    if (n[1] == 4)
-        transform_out(v, n[0], out[2]);
-    if (n[0] == 4)
-        transform_out(v, 1, out[1] * out[2]);
+    transform_out(v, n[2], n[0] * n[1], 1);
+    transform_out(v, n[1], n[0], out[2]);
+    transform_out(v, n[0], 1, out[1] * out[2]);
     for (size_t i = 0; i < out[0] * out[1] * out[2]; i++)
         if (tile->at[i] != UINT32_MAX)
             store(mask, tile->dst + tile->at[i] * tile->dst_pitch + c, v[i]);
@@ -273,9 +377,10 @@ static void winograd_out(const struct ao_winograd *tile)
 const struct ao_kernels TABLE = {
     .igemm = igemm,
     .depthwise = depthwise,
+    .lines = lines,
     .relu_delta = relu_delta,
     .add = add,
-    .max_delta = max_delta,
+    .max_pool = max_pool,
     .winograd_in = winograd_in,
     .winograd_out = winograd_out,
 };

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "attribution/method.h"
+#include "core/alloc.h"
+#include "core/clock.h"
+
+/* The score of every occluded clip by a forward of its own (spec A.8), then the map of A.9. */
+
+aosa_status ao_passes_masks(const struct ao_attribution *a, int n_targets, struct ao_passes *passes)
+{
+    (void)n_targets;
+    *passes = (struct ao_passes){ .forwards = 1 + (int64_t)a->masks->M };
+    return AOSA_OK;
+}
+
+static aosa_status explain_target(const struct ao_attribution *a, const float *rows,
+                                  struct ao_map_result *result, double *effects)
+{
+    const struct aosa_model *model = a->model;
+    for (int i = 0; i < a->masks->M; i++) {
+        const double score = ao_score(a->score, rows + (size_t)i * (size_t)model->classes,
+                                      model->classes, model->probabilities, result->target);
+        effects[i] = score - result->base;
+        if (!isfinite(effects[i]))
+            return ao_fail(AOSA_ERR_NUMERIC,
+                           "the score of mask %d is %g and that of the clip %g; try --score prob",
+                           i, score, result->base);
+    }
+    return ao_attribution_from_effects(a, effects, result);
+}
+
+static aosa_status explain(struct ao_attribution *a, float *rows, double *effects)
+{
+    const size_t classes = (size_t)a->model->classes;
+    double since = ao_now();
+    AO_TRY(ao_occluder_create(a->model, &a->run, &a->occluder));
+    ao_lap(&a->seconds_prepare, &since);
+    AO_TRY(ao_occluder_run(a->occluder, a->clip, a->masks, a->fill, a->progress, rows));
+    AO_TRY(ao_passes_masks(a, 0, &a->passes));
+    ao_lap(&a->seconds_run, &since);
+    for (size_t c = 0; c < classes; c++)
+        a->outputs[c] = rows[c];
+    AO_TRY(ao_attribution_begin(a));
+    for (int k = 0; k < a->n_results; k++)
+        AO_TRY(explain_target(a, rows + classes, &a->results[k], effects));
+    ao_lap(&a->seconds_map, &since);
+    return AOSA_OK;
+}
+
+aosa_status ao_run_exact_occlusion(struct ao_attribution *a)
+{
+    const size_t M = (size_t)a->masks->M;
+    float *rows = ao_alloc(1 + M, (size_t)a->model->classes * sizeof *rows);
+    double *effects = ao_alloc(M, sizeof *effects);
+    const aosa_status status =
+        rows && effects ? explain(a, rows, effects)
+                        : ao_fail(AOSA_ERR_NOMEM, "occlusion: no memory for %zu masks", M);
+    ao_free(rows);
+    ao_free(effects);
+    return status;
+}
