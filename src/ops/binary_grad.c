@@ -116,6 +116,7 @@ static void binary_grad_forward(const struct ao_op_call *call)
 
 const struct ao_op ao_op_BinaryGrad = {
     .type = "BinaryGrad",
+    .own = true,
     .infer = binary_grad_infer,
     .forward = binary_grad_forward,
     .batch = AO_BATCH_POINTWISE,

@@ -95,6 +95,7 @@ aosa_status ao_vjp_conv(struct ao_vjp *vjp)
 
 const struct ao_op ao_op_ConvGradData = {
     .type = "ConvGradData",
+    .own = true,
     .infer = conv_grad_infer,
     .forward = conv_grad_forward,
     .scratch = conv_grad_scratch,

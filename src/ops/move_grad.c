@@ -169,6 +169,7 @@ static bool move_grad_keeps_batch(const struct ao_graph *graph, const struct ao_
 
 const struct ao_op ao_op_SliceGrad = {
     .type = "SliceGrad",
+    .own = true,
     .infer = slice_grad_infer,
     .forward = slice_grad_forward,
     .batch = AO_BATCH_ASKS,
@@ -176,6 +177,7 @@ const struct ao_op ao_op_SliceGrad = {
 };
 const struct ao_op ao_op_MoveGrad = {
     .type = "MoveGrad",
+    .own = true,
     .infer = move_grad_infer,
     .forward = move_grad_forward,
     .scratch = move_grad_scratch,

@@ -185,6 +185,7 @@ aosa_status ao_vjp_group_norm(struct ao_vjp *vjp)
 #define NORM_GRAD(name, forward_fn)     \
     const struct ao_op ao_op_##name = { \
         .type = #name,                  \
+        .own = true,                    \
         .infer = norm_grad_infer,       \
         .forward = forward_fn,          \
         .batch = AO_BATCH_POINTWISE,    \

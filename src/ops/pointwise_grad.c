@@ -285,6 +285,7 @@ aosa_status ao_vjp_pointwise(struct ao_vjp *vjp)
 #define GRAD(name, file)                \
     const struct ao_op ao_op_##name = { \
         .type = #name,                  \
+        .own = true,                    \
         .infer = file##_infer,          \
         .forward = file##_forward,      \
         .batch = AO_BATCH_POINTWISE,    \

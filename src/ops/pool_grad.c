@@ -209,6 +209,7 @@ aosa_status ao_vjp_global_average_pool(struct ao_vjp *vjp)
 #define POOL_GRAD(name, infer_fn)       \
     const struct ao_op ao_op_##name = { \
         .type = #name,                  \
+        .own = true,                    \
         .infer = infer_fn,              \
         .forward = pool_grad_forward,   \
         .scratch = pool_grad_scratch,   \

@@ -66,6 +66,7 @@ static void product_grad_forward(const struct ao_op_call *call)
 
 const struct ao_op ao_op_ReduceProdGrad = {
     .type = "ReduceProdGrad",
+    .own = true,
     .infer = product_grad_infer,
     .forward = product_grad_forward,
     .batch = AO_BATCH_POINTWISE,

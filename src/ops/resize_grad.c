@@ -91,6 +91,7 @@ aosa_status ao_vjp_resize(struct ao_vjp *vjp)
 
 const struct ao_op ao_op_ResizeGrad = {
     .type = "ResizeGrad",
+    .own = true,
     .infer = resize_grad_infer,
     .forward = resize_grad_forward,
     .scratch = resize_grad_scratch,

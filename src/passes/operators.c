@@ -46,7 +46,8 @@ aosa_status ao_pass_find_operators(const struct ao_graph *graph, struct ao_node 
                                    struct ao_passes_report *report)
 {
     for (size_t k = 0; k < n; k++) {
-        nodes[k].op = ao_op_find(nodes[k].type);
+        const struct ao_op *op = ao_op_find(nodes[k].type);
+        nodes[k].op = op && !op->own ? op : NULL;
         if (!nodes[k].op && strcmp(nodes[k].type, "If") != 0)
             AO_TRY(add_missing(report, &nodes[k]));
     }

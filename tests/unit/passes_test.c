@@ -15,6 +15,7 @@
 #include "core/alloc.h"
 #include "core/rng.h"
 #include "onnx/onnx.h"
+#include "ops/op.h"
 #include "support/onnx_writer.h"
 #include "support/run_graph.h"
 
@@ -144,6 +145,23 @@ static void missing_operators_are_named_and_listed(void **state)
     assert_string_equal(run.report.unsupported[0].type, "GridSample");
     assert_int_equal(run.report.unsupported[0].count, 2);
     assert_string_equal(run.report.unsupported[1].node, "rnn");
+    end_run(&run);
+}
+
+/* The backward pass has operators of its own; they trust what made them. */
+static void own_operators_are_refused_in_a_file(void **state)
+{
+    (void)state;
+    for (const struct ao_op *const *op = ao_op_list(); *op; op++) {
+        const size_t length = strlen((*op)->type);
+        const bool grad = length > 4 && strcmp((*op)->type + length - 4, "Grad") == 0;
+        assert_true((*op)->own || !grad);
+    }
+    struct wire graph = clip_graph();
+    graph_node(&graph, "ReluGrad", "back", "x x", "y", NULL);
+    struct run run = import_graph(&graph);
+    assert_int_equal(ao_passes_run(&run.model->graph, &run.report), AOSA_ERR_UNSUPPORTED);
+    assert_non_null(strstr(aosa_error_message(), "operator ReluGrad of opset 18"));
     end_run(&run);
 }
 
@@ -477,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_operators_are_named_and_listed),
+        cmocka_unit_test(own_operators_are_refused_in_a_file),
         cmocka_unit_test(shape_arithmetic_folds_away),
         cmocka_unit_test(constant_if_becomes_its_branch),
         cmocka_unit_test(batch_norm_and_scales_go_into_the_conv),
