@@ -69,6 +69,11 @@ void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size)
     return take(arena, n, size, false);
 }
 
+void *ao_arena_alloc_raw(struct ao_arena *arena, size_t n, size_t size)
+{
+    return take(arena, n, size, true);
+}
+
 void *ao_arena_copy(struct ao_arena *arena, const void *data, size_t bytes)
 {
     void *copy = take(arena, bytes, 1, true);

@@ -18,6 +18,9 @@ void ao_arena_init(struct ao_arena *arena, size_t max_bytes);
 
 /* Zeroed, 64-byte aligned; NULL on failure, overflow or over the budget. */
 void *ao_arena_alloc(struct ao_arena *arena, size_t n, size_t size);
+
+/* As ao_arena_alloc, but not zeroed: for large buffers that are written whole. */
+void *ao_arena_alloc_raw(struct ao_arena *arena, size_t n, size_t size);
 void *ao_arena_copy(struct ao_arena *arena, const void *data, size_t bytes);
 char *ao_arena_strndup(struct ao_arena *arena, const char *text, size_t length);
 

@@ -208,7 +208,7 @@ aosa_status ao_dnnl_weights(struct ao_dnnl_build *build, const dnnl_memory_desc_
     if (dnnl_memory_desc_equal(from, to) && !passing)
         return ao_dnnl_tensor_constant(build, to, data, tensor);
     const size_t bytes = dnnl_memory_desc_get_size(to);
-    void *prepared = ao_arena_alloc(&build->program->arena, bytes, 1);
+    void *prepared = ao_arena_alloc_raw(&build->program->arena, bytes, 1);
     if (!prepared)
         return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu bytes", bytes);
     build->program->weight_bytes += bytes;

@@ -163,7 +163,7 @@ static aosa_status pack_weights(struct ao_dnnl_program *program,
 {
     const size_t floats = w->components * w->inputs * w->columns;
     struct pack pack = { conv, w };
-    w->weights = ao_arena_alloc(&program->arena, floats, sizeof *w->weights);
+    w->weights = ao_arena_alloc_raw(&program->arena, floats, sizeof *w->weights);
     if (!w->weights)
         return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu bytes", floats * sizeof(float));
     program->weight_bytes += floats * sizeof(float);
