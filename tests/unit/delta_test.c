@@ -18,7 +18,7 @@ static void winograd_networks_agree_too(void **state)
     static const int64_t kernels[][3] = { { 3, 3, 3 }, { 1, 3, 3 }, { 3, 1, 1 }, { 3, 1, 3 } };
     double worst = 0;
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 8; seed++) {
         struct net net;
         net_begin(&net, seed);
         net_conv_same(&net, 40);
@@ -41,7 +41,7 @@ static void winograd_networks_agree_too(void **state)
         worst = fmax(worst, scene_check(&net, seed));
         assert_true(worst <= SCENE_TOLERANCE);
     }
-    printf("12 networks of Winograd layers: worst error %.3g of the largest difference\n", worst);
+    printf("8 networks of Winograd layers: worst error %.3g of the largest difference\n", worst);
 }
 
 /* MaxPool that leaves NET_T x NET_H x NET_W positions, as far as one window can. */
@@ -91,7 +91,7 @@ static void random_networks_agree_with_dense_runs_in_double(void **state)
 {
     double worst = 0;
     (void)state;
-    for (uint64_t seed = 1; seed <= 80; seed++) {
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         struct net net;
         net_draw(&net, seed);
         const double error = scene_check(&net, seed);
@@ -99,7 +99,7 @@ static void random_networks_agree_with_dense_runs_in_double(void **state)
         if (!(error <= SCENE_TOLERANCE))
             fail_msg("seed %d: error %.3g of the largest difference", (int)seed, error);
     }
-    printf("80 random networks: worst error %.3g of the largest difference\n", worst);
+    printf("60 random networks: worst error %.3g of the largest difference\n", worst);
 }
 
 static void the_plain_kernels_agree_too(void **state)
