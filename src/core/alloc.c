@@ -62,10 +62,11 @@ bool ao_count(const int64_t *dims, int n, int64_t *result)
  */
 static void *alloc_pages(size_t bytes)
 {
-    void *memory = aligned_alloc(HUGE_PAGE, bytes);
+    void *memory;
+    if (posix_memalign(&memory, HUGE_PAGE, bytes))
+        return NULL;
 #ifdef MADV_HUGEPAGE
-    if (memory)
-        madvise(memory, bytes - bytes % HUGE_PAGE, MADV_HUGEPAGE);
+    madvise(memory, bytes - bytes % HUGE_PAGE, MADV_HUGEPAGE);
 #endif
     return memory;
 }

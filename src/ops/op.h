@@ -55,7 +55,7 @@ struct ao_op {
     bool (*keeps_batch)(const struct ao_graph *graph, const struct ao_node *node);
     enum ao_op_batch batch;
     bool needs_shape_only; /* Shape, Size: constant as soon as shapes are known */
-    bool own; /* no operator of ONNX: made by ops/vjp.h only, and refused in a file */
+    bool own;              /* no operator of ONNX: made by ops/vjp.h only, and refused in a file */
 };
 
 /* Operator of that type or NULL; see `own` for those that no file may name. */
