@@ -13,13 +13,14 @@ enum cli_exit {
     CLI_UNSUPPORTED = 4,
     CLI_UNREADABLE = 5,
     CLI_MEMORY = 6,
+    CLI_AGAIN = 75, /* evaluate was asked to stop; run it again to go on */
 };
 
 /* What a command line said. Strings point into argv. */
 struct cli {
     const struct cli_command *command;
     aosa_settings *settings;
-    const char *model, *output, *save, *methods;
+    const char *model, *output, *save, *methods, *metrics;
     bool json, quiet, dry_run, force;
     const char **inputs; /* --input of run */
     int n_inputs;
@@ -38,11 +39,13 @@ struct cli_command {
 extern const struct cli_command cli_commands[]; /* ended by a NULL name */
 
 int cli_compare(const struct cli *cli);
+int cli_evaluate(const struct cli *cli);
 int cli_explain(const struct cli *cli);
 int cli_predict(const struct cli *cli);
 int cli_inspect(const struct cli *cli);
 int cli_list(const struct cli *cli);
 int cli_masks(const struct cli *cli);
+int cli_merge(const struct cli *cli);
 int cli_run(const struct cli *cli);
 
 /* Options of the program itself; those of the library come from aosa_option_at. */
@@ -79,7 +82,8 @@ typedef aosa_status (*cli_clip_fn)(const struct cli *cli, const aosa_model *mode
                                    const aosa_clip *clip, const char *path, int index);
 int cli_each_clip(const struct cli *cli, cli_clip_fn each);
 
-/* SIGINT and SIGTERM ask running work to stop; a second one ends the process at once. */
+/* SIGINT, SIGTERM and SIGUSR1 (of schedulers) ask running work to stop; a second one ends the
+ * process at once. */
 void cli_catch_signals(void);
 
 /* 0, or 128 + the signal that came. */

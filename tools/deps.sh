@@ -6,7 +6,7 @@ set -eu
 packages='gcc g++ meson ninja-build pkg-config
 libdnnl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libjpeg62-turbo-dev
 libopencv-video-dev libopencv-imgproc-dev libcairo2-dev fonts-dejavu-core libjansson-dev nettle-dev
-libnanopb-dev nanopb protobuf-compiler python3-protobuf python3 libcmocka-dev libsimde-dev
+libsqlite3-dev libnanopb-dev nanopb protobuf-compiler python3-protobuf python3 libcmocka-dev libsimde-dev
 libonnx-testdata'
 
 missing=

@@ -12,6 +12,7 @@
  */
 #include "aosa/base.h"
 #include "aosa/clip.h"
+#include "aosa/evaluate.h"
 #include "aosa/explain.h"
 #include "aosa/mask.h"
 #include "aosa/model.h"

@@ -25,7 +25,8 @@ AOSA_API bool aosa_method_at(size_t index, struct aosa_method_info *info);
 AOSA_API bool aosa_method_uses(size_t index, const struct aosa_option_info *option);
 
 /**
- * What can be chosen, as text: "methods", "masks", "stacks", "flows", "presets" or "colormaps".
+ * What can be chosen, as text: "methods", "masks", "stacks", "flows", "presets", "colormaps",
+ * "metrics" or "datasets".
  *
  * @param topic  NULL for all of them.
  * @param json   One JSON object instead of text for people.

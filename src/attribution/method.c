@@ -30,14 +30,7 @@ const char ao_method_words[] =
 
 bool ao_method_reads(const struct ao_method *method, const char *option)
 {
-    const size_t length = strlen(option);
-    for (const char *p = method->options; *p;) {
-        const size_t n = strcspn(p, " ");
-        if (n == length && !strncmp(p, option, n))
-            return true;
-        p += n + (p[n] == ' ');
-    }
-    return false;
+    return ao_list_has(method->options, ' ', option);
 }
 
 enum ao_score_kind ao_method_score(const struct ao_method *method)

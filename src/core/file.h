@@ -34,6 +34,9 @@ bool ao_path_is_folder(const char *path);
 /* Last component of a path, without its folder; points into `path`. */
 const char *ao_path_base(const char *path);
 
+/* Makes a folder and its parents; one that is there is fine. AOSA_ERR_OUTPUT, AOSA_ERR_NOMEM. */
+aosa_status ao_folder_make(const char *path);
+
 /*
  * A result folder that appears whole or not at all. Files are written in a hidden folder inside it
  * and moved to their names by commit; abort (or a failed commit) removes what was written and the

@@ -30,6 +30,19 @@ int ao_choice_index(const char *choices, const char *word)
     return -1;
 }
 
+bool ao_list_has(const char *list, char separator, const char *word)
+{
+    const char stop[] = { separator, '\0' };
+    const size_t length = strlen(word);
+    for (const char *p = list; *p;) {
+        const size_t n = strcspn(p, stop);
+        if (n == length && !strncmp(p, word, n))
+            return true;
+        p += n + (p[n] == separator);
+    }
+    return false;
+}
+
 const struct ao_option *ao_options_find(const struct ao_option *table, const char *name)
 {
     const bool letter = name[0] && !name[1];

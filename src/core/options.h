@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/status.h"
@@ -85,6 +86,9 @@ aosa_status ao_option_set(const struct ao_option *row, void *object, const char 
  * An absent TEXT gives "".
  */
 void ao_option_print(const struct ao_option *row, const void *object, char *buffer, size_t bytes);
+
+/* Whether a list such as "a,b,c" holds that word. */
+bool ao_list_has(const char *list, char separator, const char *word);
 
 /* Index of `word` in "a|b|c", or -1. */
 int ao_choice_index(const char *choices, const char *word);

@@ -49,6 +49,12 @@ static aosa_status make_folders(const char *path, bool *created)
     return status;
 }
 
+aosa_status ao_folder_make(const char *path)
+{
+    bool created;
+    return make_folders(path, &created);
+}
+
 static aosa_status refuse_old_result(const char *path, const char *marker)
 {
     char *old = join(path, marker);

@@ -27,6 +27,7 @@ aosa_status ao_clip_create(int T, int H, int W, struct aosa_clip **clip)
     made->H = H;
     made->W = W;
     made->fps = 25;
+    made->scale[0] = made->scale[1] = 1;
     for (int c = 0; c < 3; c++)
         made->std[c] = 1;
     *clip = made;

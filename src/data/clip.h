@@ -17,9 +17,10 @@ struct aosa_clip {
     uint8_t *rgb;  /* [T][H][W][3]; for a float .npy, un-normalised and rounded */
     float *values; /* [3][T][H][W] */
     double mean[3], std[3];
-    int64_t *frames; /* [T] 0-based index in the source of each frame */
-    char *path;      /* where it came from, owned; NULL when made in memory */
-    double fps;      /* of the source, after --step; 25 when it has none */
+    int64_t *frames;            /* [T] 0-based index in the source of each frame */
+    double scale[2], offset[2]; /* y, x: where p of a source frame lies, p scale - offset */
+    char *path;                 /* where it came from, owned; NULL when made in memory */
+    double fps;                 /* of the source, after --step; 25 when it has none */
     char source_sha256[65];
     bool bgr;          /* the network wants blue first: values[0], mean[0], std[0] are blue's */
     int decode_errors; /* of the source: what could be decoded was kept */

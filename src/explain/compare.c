@@ -35,75 +35,16 @@ struct comparison {
     struct ao_progress progress;
 };
 
-/* Whether a comma list names a method itself, or its family in the plural: "gradients". */
-static bool list_names(const char *list, const struct ao_method *method)
-{
-    const size_t family = strlen(method->family);
-    for (const char *p = list; *p;) {
-        const size_t n = strcspn(p, ",");
-        if ((strlen(method->name) == n && !strncmp(method->name, p, n)) ||
-            (family + 1 == n && !strncmp(method->family, p, family) && p[family] == 's'))
-            return true;
-        p += n + (p[n] == ',');
-    }
-    return false;
-}
-
-static aosa_status check_list(const char *list)
-{
-    int n;
-    const struct ao_method *methods = ao_methods(&n);
-    for (const char *p = list; *p;) {
-        const size_t length = strcspn(p, ",");
-        char word[64];
-        bool known = false;
-        snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), p);
-        for (int i = 0; i < n && !known; i++)
-            known = list_names(word, &methods[i]);
-        if (!known)
-            return ao_fail(AOSA_ERR_ARGUMENT,
-                           "--methods: '%s' is neither a method nor occlusions, gradients, cams or "
-                           "controls, see aosa list methods",
-                           word);
-        p += length + (p[length] == ',');
-    }
-    return AOSA_OK;
-}
-
-/* The methods that the list names, in the order of methods.def. */
 static aosa_status choose(struct comparison *c, const char *list)
 {
-    int n;
-    const struct ao_method *methods = ao_methods(&n);
-    if (list)
-        AO_TRY(check_list(list));
-    c->entries = ao_alloc((size_t)n, sizeof *c->entries);
-    if (!c->entries)
-        return ao_fail(AOSA_ERR_NOMEM, "comparison: no memory for %d methods", n);
-    for (int i = 0; i < n; i++)
-        if (!list || list_names(list, &methods[i]))
-            c->entries[c->n++].method = &methods[i];
-    return c->n ? AOSA_OK : ao_fail(AOSA_ERR_ARGUMENT, "--methods: '%s' names none", list);
-}
-
-/* An option that none of the methods uses is a mistake; one that some do not use is left out there.
- */
-static aosa_status check_options(const struct comparison *c)
-{
-    struct aosa_option_info option;
-    if (!c->settings)
-        return AOSA_OK;
-    for (size_t i = 0; aosa_option_at(i, &option); i++) {
-        bool used = !c->settings->given[i];
-        for (int m = 0; m < c->n && !used; m++)
-            used = ao_method_uses(c->entries[m].method, option.group, option.name);
-        if (!used)
-            return ao_fail(AOSA_ERR_ARGUMENT, "--%s: none of the %d methods uses it", option.name,
-                           c->n);
-        if (c->settings->given[i] && !strcmp(option.name, "method"))
-            return ao_fail(AOSA_ERR_ARGUMENT, "--method: name what is compared in --methods");
-    }
-    return AOSA_OK;
+    const struct ao_method **methods;
+    AO_TRY(ao_settings_choose_methods(c->settings, list, false, &methods, &c->n));
+    c->entries = ao_alloc((size_t)c->n, sizeof *c->entries);
+    for (int i = 0; c->entries && i < c->n; i++)
+        c->entries[i].method = methods[i];
+    ao_free(methods);
+    return c->entries ? AOSA_OK
+                      : ao_fail(AOSA_ERR_NOMEM, "comparison: no memory for %d methods", c->n);
 }
 
 static void describe(const struct aosa_explanation *e, struct entry *entry)
@@ -269,7 +210,6 @@ static aosa_status compare(struct comparison *c, const char *methods, bool json,
 {
     struct ao_outdir dir;
     AO_TRY(choose(c, methods));
-    AO_TRY(check_options(c));
     AO_TRY(ao_outdir_begin(&dir, c->folder, "compare.json", c->force));
     aosa_status status = explain_all(c);
     if (status == AOSA_OK)

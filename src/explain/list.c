@@ -4,6 +4,7 @@
 #include "attribution/method.h"
 #include "explain/page.h"
 #include "explain/report.h"
+#include "metric/metric.h"
 #include "render/colormap.h"
 
 /* Text is made from the JSON object, so that both say the same. */
@@ -97,12 +98,40 @@ static json_t *methods_json(void)
     return list;
 }
 
+static json_t *metrics_json(void)
+{
+    int n;
+    const struct ao_metric *metrics = ao_metrics(&n);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", metrics[i].name,
+                                              "summary", metrics[i].summary, "source",
+                                              metrics[i].source, "better", metrics[i].better,
+                                              "options", metrics[i].options));
+    return list;
+}
+
+static json_t *datasets_json(void)
+{
+    static const char *const rows[][2] = {
+#define LAYOUT(name, options, summary) { #name, summary },
+#include "dataset/datasets.def"
+#undef LAYOUT
+    };
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s}", "name", rows[i][0], "summary", rows[i][1]));
+    return list;
+}
+
 static const struct topic {
     const char *name;
     json_t *(*make)(void);
 } topics[] = {
-    { "methods", methods_json }, { "masks", masks_json },     { "stacks", stacks_json },
-    { "flows", flows_json },     { "presets", presets_json }, { "colormaps", colormaps_json },
+    { "methods", methods_json }, { "masks", masks_json },       { "stacks", stacks_json },
+    { "flows", flows_json },     { "presets", presets_json },   { "colormaps", colormaps_json },
+    { "metrics", metrics_json }, { "datasets", datasets_json },
 };
 #define N_TOPICS (sizeof topics / sizeof topics[0])
 
@@ -173,8 +202,8 @@ aosa_status aosa_list(const char *topic, bool json, char **text)
     if (object && json_object_size(object) == 1) {
         json_decref(object);
         return ao_fail(AOSA_ERR_ARGUMENT,
-                       "list: '%s' is unknown, choose methods, masks, stacks, flows, presets or "
-                       "colormaps",
+                       "list: '%s' is unknown, choose methods, masks, stacks, flows, presets, "
+                       "colormaps, metrics or datasets",
                        topic);
     }
     if (json || !object)

@@ -45,6 +45,22 @@ static const struct ao_option run_options[] = {
     AO_OPT_END,
 };
 
+static const struct ao_option evaluation_options[] = {
+    AO_OPT_TEXT(ao_evaluation_options, shard, "shard", NULL, "I/N|auto",
+                "do the I-th of N parts; auto reads what Slurm, MPI, Kubernetes or AWS Batch set"),
+    AO_OPT_INT(ao_evaluation_options, shards, "shards", "0", 0, 1000000, "N",
+               "parts of an indexed job that does not tell it, for --shard auto"),
+    AO_OPT_FLAG(ao_evaluation_options, retry_failed, "retry-failed",
+                "try again what failed before"),
+    AO_OPT_FLAG(ao_evaluation_options, allow_missing, "allow-missing",
+                "merge: make the table of what there is"),
+    AO_OPT_FLAG(ao_evaluation_options, allow_builds, "allow-builds",
+                "merge: shards of several versions or instruction sets, whose bits differ"),
+    AO_OPT_INT(ao_evaluation_options, resamples, "resamples", "1000", 1, 1000000, "N",
+               "merge: resamples of the bootstrap behind the confidence intervals"),
+    AO_OPT_END,
+};
+
 static const struct group {
     const char *name;
     const struct ao_option *table;
@@ -56,6 +72,9 @@ static const struct group {
     { "explanation", explain_options, offsetof(struct aosa_settings, explain) },
     { "method", ao_method_option_table, offsetof(struct aosa_settings, method) },
     { "run", run_options, offsetof(struct aosa_settings, run) },
+    { "dataset", ao_dataset_option_table, offsetof(struct aosa_settings, dataset) },
+    { "metrics", ao_metric_option_table, offsetof(struct aosa_settings, metric) },
+    { "evaluation", evaluation_options, offsetof(struct aosa_settings, evaluation) },
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
 
@@ -141,8 +160,7 @@ aosa_status aosa_settings_set(aosa_settings *settings, const char *name, const c
     return AOSA_OK;
 }
 
-/* Whether the user set that option. */
-static bool is_given(const aosa_settings *settings, const char *name)
+bool ao_settings_has(const aosa_settings *settings, const char *name)
 {
     const struct ao_option *row;
     const struct group *group;
@@ -172,7 +190,7 @@ static aosa_status set_default(aosa_settings *settings, const char *name, const 
 {
     const struct ao_option *row;
     const struct group *group;
-    if (is_given(settings, name))
+    if (ao_settings_has(settings, name))
         return AOSA_OK;
     if (find_option(name, &row, &group) < 0)
         return ao_fail(AOSA_ERR_INTERNAL, "method: there is no option --%s", name);
@@ -184,7 +202,7 @@ static aosa_status apply_method(aosa_settings *settings)
     const struct ao_method *method = ao_settings_method(settings);
     if (method->mask)
         AO_TRY(set_default(settings, "mask", method->mask));
-    if (!is_given(settings, "score"))
+    if (!ao_settings_has(settings, "score"))
         settings->explain.score = (int)ao_method_score(method);
     return AOSA_OK;
 }
@@ -258,13 +276,16 @@ static json_t *value_json(const struct ao_option *row, const void *object)
     return ao_json_text(text);
 }
 
-json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *method)
+/* The options for which `method` (NULL: any) and `wanted` (NULL: any) hold, as one object. */
+static json_t *options_json(const aosa_settings *settings, const struct ao_method *method,
+                            const char *wanted)
 {
     json_t *object = json_object();
     const struct group *group;
     const struct ao_option *row;
     for (size_t i = 0; object && (row = option_at(i, &group)); i++) {
-        if (method && !ao_method_uses(method, group->name, row->name))
+        if ((method && !ao_method_uses(method, group->name, row->name)) ||
+            (wanted && strcmp(wanted, group->name)))
             continue;
         if (json_object_set_new(object, row->name, value_json(row, part(settings, group))) != 0) {
             json_decref(object);
@@ -272,6 +293,16 @@ json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *
         }
     }
     return object;
+}
+
+json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *method)
+{
+    return options_json(settings, method, NULL);
+}
+
+json_t *ao_settings_group_json(const aosa_settings *settings, const char *group)
+{
+    return options_json(settings, NULL, group);
 }
 
 void aosa_text_free(char **text)

@@ -6,8 +6,10 @@
 #include "attribution/method.h"
 #include "core/json.h"
 #include "core/options.h"
+#include "dataset/dataset.h"
 #include "flow/flow.h"
 #include "mask/mask.h"
+#include "metric/options.h"
 #include "model/model.h"
 #include "video/video.h"
 
@@ -35,7 +37,17 @@ struct ao_run_options {
     double max_gmacs; /* most work of one clip that a model may take */
 };
 
-#define AO_MAX_OPTIONS 96
+/* How a dataset is gone through and summed up. */
+struct ao_evaluation_options {
+    char *shard;        /* see ao_shard_parse */
+    int shards;         /* of an indexed job that does not know its size */
+    bool retry_failed;  /* items that failed before are tried again */
+    bool allow_missing; /* merge what there is */
+    bool allow_builds;  /* merge shards of several versions or instruction sets */
+    int resamples;      /* of the bootstrap */
+};
+
+#define AO_MAX_OPTIONS 128
 
 struct aosa_settings {
     struct ao_video_options clip;
@@ -44,6 +56,9 @@ struct aosa_settings {
     struct ao_explain_options explain;
     struct ao_method_options method;
     struct ao_run_options run;
+    struct ao_dataset_options dataset;
+    struct ao_metric_options metric;
+    struct ao_evaluation_options evaluation;
     bool given[AO_MAX_OPTIONS]; /* set by the user, in the order of aosa_option_at */
 };
 
@@ -67,6 +82,18 @@ aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **r
 aosa_status ao_settings_for_method(const aosa_settings *settings, const struct ao_method *method,
                                    aosa_settings **own);
 
+/*
+ * The methods that a comma list names, themselves or by family in the plural ("aosa,cams"; NULL:
+ * all), in the order of methods.def.
+ *
+ * @param dataset Whether options of datasets, metrics and evaluations have a use too.
+ * @param chosen  [*n], owned by the caller (ao_free).
+ * @return AOSA_ERR_ARGUMENT for a word that is neither, and for an option that the user set and
+ *         none of the methods uses, or --method; AOSA_ERR_NOMEM.
+ */
+aosa_status ao_settings_choose_methods(const aosa_settings *settings, const char *list,
+                                       bool dataset, const struct ao_method ***chosen, int *n);
+
 /* What opening a model takes from the settings. */
 struct ao_model_options ao_settings_model_options(const aosa_settings *settings);
 
@@ -76,5 +103,11 @@ struct ao_occluder_options ao_settings_occluder(const aosa_settings *settings);
 /* Every option that the method uses (NULL: every one) and its value as one JSON object, or NULL
  * without memory. */
 json_t *ao_settings_json(const aosa_settings *settings, const struct ao_method *method);
+
+/* Every option of one group; NULL without memory. */
+json_t *ao_settings_group_json(const aosa_settings *settings, const char *group);
+
+/* Whether the user set that option. */
+bool ao_settings_has(const aosa_settings *settings, const char *name);
 
 #endif

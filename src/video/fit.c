@@ -81,3 +81,15 @@ aosa_status ao_frame_fit(const struct ao_preprocess *pre, const struct ao_pictur
     ao_free(rgb);
     return status;
 }
+
+void ao_frame_placement(const struct ao_preprocess *pre, const struct ao_picture *frame,
+                        double scale[2], double offset[2])
+{
+    const int from[2] = { frame->H, frame->W }, to[2] = { pre->H, pre->W };
+    int64_t size[2] = { frame->H, frame->W };
+    resized_size(pre, frame, size);
+    for (int i = 0; i < 2; i++) {
+        scale[i] = (double)size[i] / from[i];
+        offset[i] = crop_offset(pre->crop, (int)size[i], to[i]);
+    }
+}

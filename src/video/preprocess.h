@@ -63,4 +63,11 @@ struct ao_picture {
 aosa_status ao_frame_fit(const struct ao_preprocess *pre, const struct ao_picture *frame,
                          uint8_t *dst);
 
+/*
+ * Where that puts a point of the frame, y and x: p * scale - offset. Positions are those of pixel
+ * edges, 0 being the outer edge of the first.
+ */
+void ao_frame_placement(const struct ao_preprocess *pre, const struct ao_picture *frame,
+                        double scale[2], double offset[2]);
+
 #endif

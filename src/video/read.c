@@ -28,6 +28,8 @@ static aosa_status take_frame(void *context, int i, const struct ao_picture *fra
     const aosa_status status = ao_frame_fit(job->pre, frame, dst);
     if (status != AOSA_OK)
         return ao_fail_in(status, "%s", job->path);
+    if (i == 0)
+        ao_frame_placement(job->pre, frame, clip->scale, clip->offset);
     job->taken = i + 1;
     return AOSA_OK;
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AOSA_EVALUATE_H
+#define AOSA_EVALUATE_H
+
+#include "aosa/model.h"
+#include "aosa/settings.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a call of aosa_evaluate did. */
+struct aosa_evaluation {
+    size_t items;        /**< clips x methods of this shard */
+    size_t skipped;      /**< that were done, or had failed, before */
+    size_t done;         /**< now */
+    size_t failed;       /**< now; the journal holds the reasons */
+    size_t boxes_unused; /**< boxes of videos that are not in the list, or of other classes */
+};
+
+/**
+ * Scores explanations over a dataset: every clip by every method, every map by every metric. The
+ * settings name the dataset and the shard.
+ *
+ * Results go into FOLDER/shard-I-of-N.db, an SQLite file, one transaction for each clip and method.
+ * A run that was stopped or killed goes on where it was. An item that fails is recorded with the
+ * reason and does not end the run.
+ *
+ * @param methods     Names of methods, or of families in the plural; NULL for all.
+ * @param metrics     Names of metrics with commas; NULL for all.
+ * @param folder      Made if needed.
+ * @param progress    Called with stage "items" between items, with another within one. To answer
+ *                    false between items loses nothing; within one, that item starts again.
+ * @param evaluation  Caller's; written also when the run stops early.
+ * @return AOSA_ERR_ARGUMENT (options; the folder holds another run), AOSA_ERR_INPUT and
+ *         AOSA_ERR_FORMAT (lists and boxes, a damaged journal), AOSA_ERR_OUTPUT (another process
+ *         has the shard, a full disk), AOSA_ERR_CANCELLED, AOSA_ERR_UNSUPPORTED, AOSA_ERR_NOMEM.
+ */
+AOSA_API AOSA_MUST_CHECK aosa_status aosa_evaluate(const aosa_model *model,
+                                                   const aosa_settings *settings,
+                                                   const char *methods, const char *metrics,
+                                                   const char *folder, aosa_progress_fn progress,
+                                                   void *user, struct aosa_evaluation *evaluation);
+
+/**
+ * One table of all shards of a run: table.csv, table.md, table.json and curves.csv, whose bytes do
+ * not depend on the number of shards, and cost.csv (seconds, memory, passes), all or nothing.
+ *
+ * Every value gets its mean over clips with a bootstrap confidence interval of 95 %, the number of
+ * clips it is defined for, and the number that failed.
+ *
+ * @param settings  Borrowed; NULL for defaults. Uses resamples, seed, allow-missing.
+ * @param folder    Where aosa_evaluate wrote.
+ * @param output    Made if needed; an older table is kept unless `force`.
+ * @param json      *text gets table.json instead of table.md.
+ * @param text      Owned by the caller (aosa_text_free).
+ * @return AOSA_ERR_INPUT (no journals; shards or items missing, unless allow-missing),
+ *         AOSA_ERR_FORMAT, AOSA_ERR_ARGUMENT (journals of several runs), AOSA_ERR_OUTPUT (a shard
+ *         is being written), AOSA_ERR_NOMEM.
+ */
+AOSA_API AOSA_MUST_CHECK aosa_status aosa_merge(const aosa_settings *settings, const char *folder,
+                                                const char *output, bool force, bool json,
+                                                char **text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "evaluate/item.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+
+#include "aosa/clip.h"
+
+bool ao_item_can_fail(aosa_status status)
+{
+    return status == AOSA_ERR_INPUT || status == AOSA_ERR_FORMAT || status == AOSA_ERR_SHAPE ||
+           status == AOSA_ERR_UNSUPPORTED || status == AOSA_ERR_NUMERIC ||
+           status == AOSA_ERR_INTERNAL;
+}
+
+/* Class of the item's label: by the model's labels, else by its place in the dataset's. */
+static aosa_status find_label(const struct ao_clip_work *work, int *class)
+{
+    const struct aosa_model *model = work->plan->model;
+    const struct ao_dataset *dataset = work->plan->dataset;
+    const char *label = work->item->label;
+    for (size_t i = 0; !model->labels && i < dataset->n_labels; i++)
+        if (!strcasecmp(dataset->labels[i], label) && i < (size_t)model->classes) {
+            *class = (int)i;
+            return AOSA_OK;
+        }
+    if (ao_model_find_class(model, label, class) == AOSA_OK)
+        return AOSA_OK;
+    /* The label is wrong, not an option: this item's failure. */
+    return ao_fail(AOSA_ERR_FORMAT, "%s: the label '%s' is no class of the model", work->item->id,
+                   label);
+}
+
+static aosa_status find_target(struct ao_clip_work *work)
+{
+    const char *target = work->plan->settings->explain.target;
+    int class;
+    snprintf(work->target, sizeof work->target, "%s", target);
+    if (strcmp(target, "label"))
+        return AOSA_OK;
+    AO_TRY(find_label(work, &class));
+    snprintf(work->target, sizeof work->target, "%d", class);
+    return AOSA_OK;
+}
+
+aosa_status ao_clip_work_open(struct ao_clip_work *work)
+{
+    const struct ao_item *item = work->item;
+    AO_TRY(find_target(work));
+    AO_TRY(aosa_clip_open(item->path, work->plan->model, work->plan->settings, 0, &work->clip));
+    return ao_truth_init(&work->truth, work->clip, item->boxes, item->n_boxes);
+}
+
+void ao_clip_work_close(struct ao_clip_work *work)
+{
+    aosa_clip_close(&work->clip);
+    ao_truth_fini(&work->truth);
+    ao_flow_field_destroy(&work->flow);
+}
+
+static aosa_status check_map(const struct ao_clip_work *work, const float *map, const char *method)
+{
+    const size_t n = ao_clip_voxels(work->clip);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(map[i]))
+            return ao_fail(AOSA_ERR_NUMERIC, "%s: the map of %s holds a NaN or an infinity",
+                           work->item->id, method);
+    return AOSA_OK;
+}
+
+static aosa_status measure(const struct ao_clip_work *work, const struct ao_attribution *a,
+                           struct ao_record *record)
+{
+    const struct ao_run_plan *plan = work->plan;
+    const struct ao_map_result *result = &a->results[0];
+    const struct aosa_model *model = plan->model;
+    AO_TRY(check_map(work, result->map, a->method->name));
+    record->base = ao_score((enum ao_score_kind)plan->settings->metric.score, a->outputs,
+                            model->classes, model->probabilities, result->target);
+    for (int i = 0; i < plan->n_metrics; i++) {
+        const struct ao_metric *metric = plan->metrics[i];
+        struct ao_metric_call call = {
+            .metric = metric,
+            .model = model,
+            .scorer = work->scorer,
+            .clip = work->clip,
+            .map = result->map,
+            .target = result->target,
+            .truth = &work->truth,
+            .options = &plan->settings->metric,
+            .seed = (uint64_t)plan->settings->mask.seed,
+            .progress = work->progress,
+            .answer = &record->answer,
+        };
+        if ((metric->needs & AO_METRIC_NEEDS_TRUTH) && work->truth.n == 0)
+            continue;
+        AO_TRY(metric->run(&call));
+    }
+    return AOSA_OK;
+}
+
+static double peak_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return 1024.0 * (double)usage.ru_maxrss; /* Linux counts in KiB */
+}
+
+static aosa_status run_prepared(const struct ao_clip_work *work, struct aosa_explanation *e,
+                                struct ao_record *record)
+{
+    const struct ao_attribution *a = &e->attribution;
+    AO_TRY(ao_explanation_run(e, work->progress->fn, work->progress->user));
+    record->seconds = e->seconds_masks + a->seconds_prepare + a->seconds_run + a->seconds_map;
+    record->peak_bytes = peak_bytes();
+    record->forwards = a->passes.forwards;
+    record->backwards = a->passes.backwards;
+    return measure(work, a, record);
+}
+
+aosa_status ao_clip_work_run(struct ao_clip_work *work, int m, struct ao_record *record)
+{
+    struct aosa_explanation *e = NULL;
+    aosa_settings *own;
+    AO_TRY(ao_settings_for_method(work->plan->settings, work->plan->methods[m], &own));
+    aosa_status status = aosa_settings_set(own, "target", work->target);
+    if (status == AOSA_OK)
+        status = ao_explanation_prepare(work->plan->model, work->clip, own, &work->flow, &e);
+    if (status == AOSA_OK) {
+        status = run_prepared(work, e, record);
+        work->flow = e->flow;
+        e->flow = NULL;
+    }
+    aosa_explanation_destroy(&e);
+    aosa_settings_destroy(&own);
+    return status;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metric/removal.h"
+
+aosa_status ao_metric_insertion(struct ao_metric_call *call)
+{
+    return ao_removal_curve(call, call->options->insertion_base, true);
+}

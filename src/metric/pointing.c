@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "metric/metric.h"
+
+/*
+ * The pointing game (spec B.2). pointing.spatial is the share of hits among the frames that have a
+ * box: the largest value of that frame's map lies in or near any of its boxes. pointing.clip is 1
+ * when the largest value of the whole map lies in or near a box of its own frame, else 0. Ties: the
+ * first in reading order, so a constant map points at the upper left corner.
+ */
+
+struct peak {
+    int t, y, x;
+};
+
+/* Largest value of frames [first, end). */
+static struct peak find_peak(const struct ao_metric_call *call, int first, int end)
+{
+    const size_t W = (size_t)call->clip->W, pixels = (size_t)call->clip->H * W;
+    size_t best = (size_t)first * pixels;
+    for (size_t i = best; i < (size_t)end * pixels; i++)
+        if (call->map[i] > call->map[best])
+            best = i;
+    return (struct peak){
+        .t = (int)(best / pixels),
+        .y = (int)(best % pixels / W),
+        .x = (int)(best % W),
+    };
+}
+
+/* Pixels from a half-open range, 0 inside. */
+static int outside(int p, int lo, int hi)
+{
+    return p < lo ? lo - p : p >= hi ? p - hi + 1 : 0;
+}
+
+static bool is_near(const struct ao_metric_call *call, struct ao_box box, struct peak peak)
+{
+    const int shorter = call->clip->H < call->clip->W ? call->clip->H : call->clip->W;
+    const double tolerance = call->options->tolerance * shorter / 112;
+    const double dy = outside(peak.y, box.y0, box.y1), dx = outside(peak.x, box.x0, box.x1);
+    const double far = call->options->distance == AO_POINTING_BOX ? fmax(dy, dx) : hypot(dy, dx);
+    return far <= tolerance;
+}
+
+/* Whether frame peak.t has boxes, and one at the peak. */
+static bool has_hit(const struct ao_metric_call *call, struct peak peak, bool *any)
+{
+    const struct ao_truth *truth = call->truth;
+    bool hit = false;
+    *any = false;
+    for (size_t i = 0; i < truth->n; i++) {
+        if (truth->boxes[i].t != peak.t)
+            continue;
+        *any = true;
+        hit = hit || is_near(call, truth->boxes[i].box, peak);
+    }
+    return hit;
+}
+
+aosa_status ao_metric_pointing(struct ao_metric_call *call)
+{
+    int hits = 0, frames = 0;
+    bool any;
+    for (int t = 0; t < call->clip->T; t++) {
+        hits += has_hit(call, find_peak(call, t, t + 1), &any);
+        frames += any;
+    }
+    const bool clip_hit = has_hit(call, find_peak(call, 0, call->clip->T), &any);
+    AO_TRY(ao_metric_add_value(call->answer, "pointing", "spatial", (double)hits / frames));
+    return ao_metric_add_value(call->answer, "pointing", "clip", clip_hit);
+}
