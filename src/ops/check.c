@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/alloc.h"
+#include "ops/element.h"
 
 aosa_status ao_op_fail(const struct ao_node *node, aosa_status status, const char *format, ...)
 {
@@ -166,6 +167,30 @@ aosa_status ao_op_axes(const struct ao_node *node, const int64_t *axes, int64_t 
         if (flags[axis])
             return ao_op_fail(node, AOSA_ERR_FORMAT, "names axis %d twice", axis);
         flags[axis] = true;
+    }
+    return AOSA_OK;
+}
+
+aosa_status ao_op_index_type(const struct ao_node *node, const struct ao_value *indices)
+{
+    if (indices->dtype != AO_I64 && indices->dtype != AO_I32)
+        return ao_op_fail(node, AOSA_ERR_FORMAT, "indices are %s, not integer",
+                          ao_dtype_name(indices->dtype));
+    return AOSA_OK;
+}
+
+aosa_status ao_op_indices(const struct ao_node *node, const struct ao_value *indices,
+                          int64_t extent)
+{
+    const struct ao_view view =
+        ao_view_dense((void *)(uintptr_t)indices->data, indices->dtype, &indices->shape);
+    const int64_t count = ao_shape_count(&indices->shape);
+    for (int64_t i = 0; indices->data && i < count; i++) {
+        const int64_t at = ao_element_int(&view, i);
+        if (at < -extent || at >= extent)
+            return ao_op_fail(node, AOSA_ERR_FORMAT,
+                              "index %" PRId64 " is outside an axis of %" PRId64 " elements", at,
+                              extent);
     }
     return AOSA_OK;
 }

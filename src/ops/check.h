@@ -51,6 +51,12 @@ aosa_status ao_op_axis(const struct ao_node *node, int64_t axis, int rank, int *
 aosa_status ao_op_axes(const struct ao_node *node, const int64_t *axes, int64_t n, int rank,
                        bool flags[AO_MAX_RANK]);
 
+/* Indices are int32 or int64; constant ones lie in [-extent, extent), computed ones are held inside
+ * the axis when they are used. */
+aosa_status ao_op_index_type(const struct ao_node *node, const struct ao_value *indices);
+aosa_status ao_op_indices(const struct ao_node *node, const struct ao_value *indices,
+                          int64_t extent);
+
 /* Zeroed node->params from the arena, or NULL: the text is written, answer AOSA_ERR_NOMEM. */
 void *ao_op_params(struct ao_graph *graph, struct ao_node *node, size_t size);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <string.h>
 
 #include "ops/backward.h"
@@ -12,8 +11,6 @@
 static aosa_status check_indices(const struct ao_node *node, const struct ao_value *indices,
                                  const struct ao_shape *x, int axis)
 {
-    const struct ao_view view =
-        ao_view_dense((void *)(uintptr_t)indices->data, indices->dtype, &indices->shape);
     const int64_t extent = x->dims[axis], count = ao_shape_count(&indices->shape);
     char text[2][AO_SHAPE_TEXT];
     bool fits = indices->shape.rank == x->rank;
@@ -22,23 +19,14 @@ static aosa_status check_indices(const struct ao_node *node, const struct ao_val
     if (!fits || (count > 0 && extent < 1))
         return ao_op_fail(node, AOSA_ERR_FORMAT, "indices of shape %s do not fit data of shape %s",
                           ao_shape_text(&indices->shape, text[0]), ao_shape_text(x, text[1]));
-    for (int64_t i = 0; indices->data && i < count; i++) {
-        const int64_t at = ao_element_int(&view, i);
-        if (at < -extent || at >= extent)
-            return ao_op_fail(node, AOSA_ERR_FORMAT,
-                              "index %" PRId64 " is outside an axis of %" PRId64 " elements", at,
-                              extent);
-    }
-    return AOSA_OK;
+    return ao_op_indices(node, indices, extent);
 }
 
 static aosa_status gather_elements_infer(struct ao_graph *graph, struct ao_node *node)
 {
     AO_TRY(ao_op_arity(node, 2, 2, 1));
     const struct ao_value *x = ao_op_in(graph, node, 0), *indices = ao_op_in(graph, node, 1);
-    if (indices->dtype != AO_I64 && indices->dtype != AO_I32)
-        return ao_op_fail(node, AOSA_ERR_FORMAT, "indices are %s, not integer",
-                          ao_dtype_name(indices->dtype));
+    AO_TRY(ao_op_index_type(node, indices));
     struct ao_axis_params *params = ao_op_params(graph, node, sizeof *params);
     if (!params)
         return AOSA_ERR_NOMEM;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
-
 #include "ops/backward.h"
 #include "ops/check.h"
 #include "ops/element.h"
@@ -8,25 +6,11 @@
 
 /* y[.. i .. j ..] = x[.. index[i ..] .. j ..]: the axis is replaced by the axes of the indices. */
 
-static struct ao_view index_view(const struct ao_value *value)
-{
-    return ao_view_dense((void *)(uintptr_t)value->data, value->dtype, &value->shape);
-}
-
-/* Constant indices are checked here; computed ones are held inside the axis when they are used. */
 static aosa_status check_indices(const struct ao_node *node, const struct ao_value *indices,
                                  int64_t extent)
 {
-    const struct ao_view view = index_view(indices);
-    const int64_t count = ao_shape_count(&indices->shape);
-    for (int64_t i = 0; indices->data && i < count; i++) {
-        const int64_t at = ao_element_int(&view, i);
-        if (at < -extent || at >= extent)
-            return ao_op_fail(node, AOSA_ERR_FORMAT,
-                              "index %" PRId64 " is outside an axis of %" PRId64 " elements", at,
-                              extent);
-    }
-    if (count > 0 && extent == 0)
+    AO_TRY(ao_op_indices(node, indices, extent));
+    if (ao_shape_count(&indices->shape) > 0 && extent == 0)
         return ao_op_fail(node, AOSA_ERR_FORMAT, "takes elements of an empty axis");
     return AOSA_OK;
 }
@@ -35,9 +19,7 @@ static aosa_status gather_infer(struct ao_graph *graph, struct ao_node *node)
 {
     AO_TRY(ao_op_arity(node, 2, 2, 1));
     const struct ao_value *x = ao_op_in(graph, node, 0), *indices = ao_op_in(graph, node, 1);
-    if (indices->dtype != AO_I64 && indices->dtype != AO_I32)
-        return ao_op_fail(node, AOSA_ERR_FORMAT, "indices are %s, not integer",
-                          ao_dtype_name(indices->dtype));
+    AO_TRY(ao_op_index_type(node, indices));
     struct ao_axis_params *params = ao_op_params(graph, node, sizeof *params);
     if (!params)
         return AOSA_ERR_NOMEM;

@@ -67,9 +67,7 @@ static aosa_status slice_infer(struct ao_graph *graph, struct ao_node *node,
 {
     const struct ao_value *x = ao_op_in(graph, node, 0), *indices = ao_op_in(graph, node, 1);
     char text[2][AO_SHAPE_TEXT];
-    if (indices->dtype != AO_I64 && indices->dtype != AO_I32)
-        return ao_op_fail(node, AOSA_ERR_FORMAT, "indices are %s, not integer",
-                          ao_dtype_name(indices->dtype));
+    AO_TRY(ao_op_index_type(node, indices));
     const int rank = indices->shape.rank, b = params->batch_dims;
     const int64_t k = rank > 0 ? indices->shape.dims[rank - 1] : 0;
     if (k < 1 || b < 0 || b >= rank || k > x->shape.rank - b ||
