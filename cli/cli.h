@@ -39,6 +39,7 @@ struct cli_command {
 extern const struct cli_command cli_commands[]; /* ended by a NULL name */
 
 int cli_compare(const struct cli *cli);
+int cli_demo_bench(const struct cli *cli);
 int cli_evaluate(const struct cli *cli);
 int cli_explain(const struct cli *cli);
 int cli_predict(const struct cli *cli);

@@ -5,7 +5,7 @@
 #include "cli.h"
 
 const struct cli_command cli_commands[] = {
-#define COMMAND(name, usage, summary, groups) { #name, usage, summary, groups, cli_##name },
+#define COMMAND(run, name, usage, summary, groups) { name, usage, summary, groups, cli_##run },
 #include "commands.def"
 #undef COMMAND
     { NULL, NULL, NULL, NULL, NULL },

@@ -26,7 +26,7 @@ const struct cli_option cli_own_options[] = {
     { NULL, 0, NULL, 0, NULL },
 };
 #define N_OWN (sizeof cli_own_options / sizeof cli_own_options[0] - 1)
-#define MAX_OPTIONS 160
+#define MAX_OPTIONS 544
 
 /* getopt_long's view of both tables, own options first; long names answer LONG + index. */
 enum { LONG = 256 };

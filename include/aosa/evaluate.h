@@ -62,6 +62,25 @@ AOSA_API AOSA_MUST_CHECK aosa_status aosa_merge(const aosa_settings *settings, c
                                                 const char *output, bool force, bool json,
                                                 char **text);
 
+/** Clips that aosa_demo_bench writes where the settings do not say. */
+#define AOSA_DEMO_BENCH_CLIPS 200
+
+/**
+ * Writes rendered clips with true boxes as a dataset in UCF-101's layout, on which a whole
+ * comparison runs offline with the bundled network: FOLDER/CLASS/v_CLASS_gGG_c01.mp4 (224 x 224, 16
+ * frames), FOLDER/ucfTrainTestlist and FOLDER/boxes.csv, all or nothing. Ten classes of motion in
+ * turn; the same seed gives the same clips, and a larger number of clips continues a smaller one.
+ *
+ * @param settings  Borrowed; NULL for defaults. Uses clips and seed (of the first clip; the next
+ *                  ones follow it).
+ * @param folder    Made if needed; an older dataset is kept unless `force`.
+ * @param progress  Called with stage "clips"; may be NULL.
+ * @return AOSA_ERR_OUTPUT, AOSA_ERR_UNSUPPORTED (no encoder), AOSA_ERR_CANCELLED, AOSA_ERR_NOMEM.
+ */
+AOSA_API AOSA_MUST_CHECK aosa_status aosa_demo_bench(const aosa_settings *settings,
+                                                     const char *folder, bool force,
+                                                     aosa_progress_fn progress, void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -19,7 +19,8 @@ static void subtract(const struct aosa_mask_set *masks, int m, double w, struct 
     }
 }
 
-aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects, float *map)
+aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects, float *map,
+                        double *zero)
 {
     const size_t n = (size_t)masks->T * (size_t)masks->H * (size_t)masks->W;
     double *sum = ao_alloc(n, sizeof *sum);
@@ -40,6 +41,7 @@ aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects
     }
     for (size_t i = 0; i < n; i++)
         map[i] = (float)((total + sum[i]) / masks->M);
+    *zero = total / masks->M;
     ao_free(sum);
     ao_free(boxes);
     return AOSA_OK;

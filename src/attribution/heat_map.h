@@ -13,8 +13,12 @@
  *
  * @param effects  [M].
  * @param map      Caller's buffer, float [T][H][W].
+ * @param zero     Gets sum_i w_i / M: A of a voxel that no mask occludes, or whose masks have no
+ *                 effect. Above it occlusion hurts, below it helps. Comparisons do not need it;
+ *                 what sums or scales A does.
  */
-aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects, float *map);
+aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects, float *map,
+                        double *zero);
 
 /*
  * The authors' display form of A: B = (A - min) / (max - min) (maxX - minX) - maxX, then

@@ -110,7 +110,7 @@ aosa_status ao_attribution_from_effects(const struct ao_attribution *a, const do
         result->most = fmax(result->most, -effects[i]);
         result->least = fmin(result->least, -effects[i]);
     }
-    AO_TRY(ao_heat_map(a->masks, effects, result->map));
+    AO_TRY(ao_heat_map(a->masks, effects, result->map, &result->zero));
     ao_heat_map_normalise(a->masks, effects, result->map, result->normalised);
     return AOSA_OK;
 }

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "aosa/clip.h"
+#include "core/alloc.h"
 
 bool ao_item_can_fail(aosa_status status)
 {
@@ -70,13 +71,61 @@ static aosa_status check_map(const struct ao_clip_work *work, const float *map, 
     return AOSA_OK;
 }
 
-static aosa_status measure(const struct ao_clip_work *work, const struct ao_attribution *a,
-                           struct ao_record *record)
+/* The map from its own zero, which metrics that sum or scale it need. */
+static aosa_status read_map(const struct ao_clip_work *work, const struct ao_attribution *a,
+                            float *map)
+{
+    const struct ao_map_result *result = &a->results[0];
+    const size_t n = ao_clip_voxels(work->clip);
+    for (size_t i = 0; i < n; i++)
+        map[i] = (float)((double)result->map[i] - result->zero);
+    return check_map(work, map, a->method->name);
+}
+
+/* A method of the plan on a clip and a model, which may be changed ones. */
+static aosa_status prepare(const struct ao_clip_work *work, int m, const struct aosa_model *model,
+                           const struct aosa_clip *clip, struct ao_flow_field **flow,
+                           struct aosa_explanation **e)
+{
+    aosa_settings *own;
+    AO_TRY(ao_settings_for_method(work->plan->settings, work->plan->methods[m], &own));
+    aosa_status status = aosa_settings_set(own, "target", work->target);
+    if (status == AOSA_OK)
+        status = ao_explanation_prepare(model, clip, own, flow, e);
+    aosa_settings_destroy(&own);
+    return status;
+}
+
+struct again {
+    const struct ao_clip_work *work;
+    int m;
+};
+
+static aosa_status explain_again(void *context, const struct aosa_model *model,
+                                 const struct aosa_clip *clip, float *map, struct ao_passes *passes)
+{
+    const struct again *again = context;
+    const struct ao_progress *progress = again->work->progress;
+    struct ao_flow_field *none = NULL; /* the clip's own motion, not that of the first one */
+    struct aosa_explanation *e = NULL;
+    AO_TRY(prepare(again->work, again->m, model, clip, &none, &e));
+    aosa_status status = ao_explanation_run(e, progress->fn, progress->user);
+    if (status == AOSA_OK)
+        status = read_map(again->work, &e->attribution, map);
+    passes->forwards += e->attribution.passes.forwards;
+    passes->backwards += e->attribution.passes.backwards;
+    aosa_explanation_destroy(&e);
+    return status;
+}
+
+static aosa_status measure(const struct ao_clip_work *work, int m, const struct ao_attribution *a,
+                           const float *map, struct ao_record *record)
 {
     const struct ao_run_plan *plan = work->plan;
     const struct ao_map_result *result = &a->results[0];
     const struct aosa_model *model = plan->model;
-    AO_TRY(check_map(work, result->map, a->method->name));
+    struct again again = { work, m };
+    const struct ao_explainer explainer = { explain_again, &again };
     record->base = ao_score((enum ao_score_kind)plan->settings->metric.score, a->outputs,
                             model->classes, model->probabilities, result->target);
     for (int i = 0; i < plan->n_metrics; i++) {
@@ -85,8 +134,9 @@ static aosa_status measure(const struct ao_clip_work *work, const struct ao_attr
             .metric = metric,
             .model = model,
             .scorer = work->scorer,
+            .explainer = &explainer,
             .clip = work->clip,
-            .map = result->map,
+            .map = map,
             .target = result->target,
             .truth = &work->truth,
             .options = &plan->settings->metric,
@@ -108,7 +158,7 @@ static double peak_bytes(void)
     return 1024.0 * (double)usage.ru_maxrss; /* Linux counts in KiB */
 }
 
-static aosa_status run_prepared(const struct ao_clip_work *work, struct aosa_explanation *e,
+static aosa_status run_prepared(const struct ao_clip_work *work, int m, struct aosa_explanation *e,
                                 struct ao_record *record)
 {
     const struct ao_attribution *a = &e->attribution;
@@ -117,23 +167,23 @@ static aosa_status run_prepared(const struct ao_clip_work *work, struct aosa_exp
     record->peak_bytes = peak_bytes();
     record->forwards = a->passes.forwards;
     record->backwards = a->passes.backwards;
-    return measure(work, a, record);
+    float *map = ao_alloc_raw(ao_clip_voxels(work->clip), sizeof *map);
+    if (!map)
+        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for its map", work->item->id);
+    aosa_status status = read_map(work, a, map);
+    if (status == AOSA_OK)
+        status = measure(work, m, a, map, record);
+    ao_free(map);
+    return status;
 }
 
 aosa_status ao_clip_work_run(struct ao_clip_work *work, int m, struct ao_record *record)
 {
     struct aosa_explanation *e = NULL;
-    aosa_settings *own;
-    AO_TRY(ao_settings_for_method(work->plan->settings, work->plan->methods[m], &own));
-    aosa_status status = aosa_settings_set(own, "target", work->target);
-    if (status == AOSA_OK)
-        status = ao_explanation_prepare(work->plan->model, work->clip, own, &work->flow, &e);
-    if (status == AOSA_OK) {
-        status = run_prepared(work, e, record);
-        work->flow = e->flow;
-        e->flow = NULL;
-    }
+    AO_TRY(prepare(work, m, work->plan->model, work->clip, &work->flow, &e));
+    const aosa_status status = run_prepared(work, m, e, record);
+    work->flow = e->flow;
+    e->flow = NULL;
     aosa_explanation_destroy(&e);
-    aosa_settings_destroy(&own);
     return status;
 }

@@ -134,10 +134,10 @@ static json_t *report_target(const aosa_explanation *e, const struct ao_map_resu
 {
     char name[600];
     ao_target_name(e->attribution.model, r->target, name, sizeof name);
-    json_t *object =
-        json_pack("{s:i, s:o, s:f, s:f, s:o}", "class", r->target.a, "name", ao_json_text(name),
-                  "score", r->base, "probability", r->probability, "importance_per_frame",
-                  importance_per_frame(e->attribution.clip, r->map));
+    json_t *object = json_pack("{s:i, s:o, s:f, s:f, s:f, s:o}", "class", r->target.a, "name",
+                               ao_json_text(name), "score", r->base, "probability", r->probability,
+                               "zero", r->zero, "importance_per_frame",
+                               importance_per_frame(e->attribution.clip, r->map));
     if (r->target.b >= 0)
         object = with(object, "against", json_integer(r->target.b));
     if (r->scores) {

@@ -47,7 +47,7 @@ struct ao_evaluation_options {
     int resamples;      /* of the bootstrap */
 };
 
-#define AO_MAX_OPTIONS 128
+#define AO_MAX_OPTIONS 512
 
 struct aosa_settings {
     struct ao_video_options clip;

@@ -2,7 +2,7 @@
 #ifndef AO_METRIC_METRIC_H
 #define AO_METRIC_METRIC_H
 
-#include "attribution/score.h"
+#include "attribution/method.h"
 #include "data/clip.h"
 #include "data/truth.h"
 #include "metric/options.h"
@@ -15,8 +15,23 @@
  */
 
 enum ao_metric_need {
-    AO_METRIC_NEEDS_SCORES = 1, /* forward passes of changed clips */
-    AO_METRIC_NEEDS_TRUTH = 2,  /* boxes; without any the metric is left out for the clip */
+    AO_METRIC_NEEDS_SCORES = 1,   /* forward passes of changed clips */
+    AO_METRIC_NEEDS_TRUTH = 2,    /* boxes; without any the metric is left out for the clip */
+    AO_METRIC_NEEDS_EXPLAINER = 4 /* explains changed clips or models again */
+};
+
+/*
+ * Explains again what made a map: the same method, settings and target on another clip of the same
+ * size, or another model of the same inputs and classes.
+ *
+ * @param map     Caller's buffer, float [T][H][W], as the map of a call.
+ * @param passes  Forwards and backwards that it took are added.
+ * @return Whatever the method answers; AOSA_ERR_NUMERIC for a map that is not finite.
+ */
+struct ao_explainer {
+    aosa_status (*explain)(void *context, const struct aosa_model *model,
+                           const struct aosa_clip *clip, float *map, struct ao_passes *passes);
+    void *context;
 };
 
 struct ao_metric_call;
@@ -55,7 +70,7 @@ struct ao_metric_answer {
     size_t n_values, values_capacity;
     struct ao_metric_curve *curves;
     size_t n_curves, curves_capacity;
-    int64_t forwards; /* passes that were run */
+    int64_t forwards, backwards; /* passes that were run */
 };
 
 /* Adds to the answer; AOSA_ERR_NOMEM. A part of NULL names the metric alone. */
@@ -70,9 +85,11 @@ void ao_metric_answer_fini(struct ao_metric_answer *answer);
 struct ao_metric_call {
     const struct ao_metric *metric;
     const struct aosa_model *model;
-    struct ao_scorer *scorer; /* NULL unless AO_METRIC_NEEDS_SCORES */
+    struct ao_scorer *scorer;             /* NULL unless AO_METRIC_NEEDS_SCORES */
+    const struct ao_explainer *explainer; /* NULL unless AO_METRIC_NEEDS_EXPLAINER */
     const struct aosa_clip *clip;
-    const float *map; /* [T][H][W] raw and signed, finite, high where the class is seen */
+    const float *map; /* [T][H][W] signed and finite, high where the class is seen, 0 where the
+                         clip does not matter */
     struct ao_target target;
     const struct ao_truth *truth; /* with boxes where AO_METRIC_NEEDS_TRUTH, else may be NULL */
     const struct ao_metric_options *options;

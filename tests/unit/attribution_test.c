@@ -102,9 +102,10 @@ static void heat_map_equals_the_test_vector(void **state)
                      { 6, 2, 111.5625 },
                      { 6, 6, 126.763 } };
     float map[VOXELS], normalised[VOXELS];
+    double zero;
     struct aosa_mask_set *masks = quadrant_masks();
     assert_int_equal(masks->M, 4);
-    assert_int_equal(ao_heat_map(masks, effects, map), AOSA_OK);
+    assert_int_equal(ao_heat_map(masks, effects, map, &zero), AOSA_OK);
     ao_heat_map_normalise(masks, effects, map, normalised);
 
     float low = map[0], high = map[0];
@@ -126,7 +127,7 @@ static void heat_map_equals_its_definition_for_stacked_masks(void **state)
     (void)state;
     static const double effects[] = { -0.3, 0.2, -0.7, 0.01 };
     float map[VOXELS];
-    double sum[VOXELS] = { 0 };
+    double sum[VOXELS] = { 0 }, zero, weights = 0;
     struct aosa_mask_set *masks = quadrant_masks();
     int32_t *first = ao_alloc(5, sizeof *first), *members = ao_alloc(8, sizeof *members);
     for (int m = 0; m < 4; m++) {
@@ -146,12 +147,14 @@ static void heat_map_equals_its_definition_for_stacked_masks(void **state)
         ao_mask_paint(masks, m, visible);
         for (int i = 0; i < VOXELS; i++)
             n += visible[i];
+        weights += effects[m] * VOXELS / n / 4;
         for (int i = 0; i < VOXELS; i++)
             sum[i] += effects[m] * VOXELS / n * visible[i] / 4;
     }
-    assert_int_equal(ao_heat_map(masks, effects, map), AOSA_OK);
+    assert_int_equal(ao_heat_map(masks, effects, map, &zero), AOSA_OK);
     for (int i = 0; i < VOXELS; i++)
         assert_near(map[i], sum[i], 6e-8); /* one float rounding of values below 1 */
+    assert_near(zero, weights, 1e-15);
     ao_mask_set_destroy(&masks);
 }
 
@@ -160,8 +163,9 @@ static void flat_map_is_neutral(void **state)
     (void)state;
     static const double effects[] = { 0, 0, 0, 0 };
     float map[VOXELS], normalised[VOXELS];
+    double zero;
     struct aosa_mask_set *masks = quadrant_masks();
-    assert_int_equal(ao_heat_map(masks, effects, map), AOSA_OK);
+    assert_int_equal(ao_heat_map(masks, effects, map, &zero), AOSA_OK);
     ao_heat_map_normalise(masks, effects, map, normalised);
     for (int i = 0; i < VOXELS; i++) {
         assert_near(map[i], 0, 0);
