@@ -134,6 +134,6 @@ void cli_help(const struct cli_command *command)
     }
     printf("usage: aosa COMMAND [options]\n\nSee what a video classifier looks at.\n\n");
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        printf("  %-10s%s\n", c->name, c->summary);
+        printf("  %-12s%s\n", c->name, c->summary);
     printf("\naosa COMMAND --help lists a command's options; aosa --version tells the version.\n");
 }
