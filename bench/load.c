@@ -52,11 +52,13 @@ int main(int argc, char **argv)
     ao_onnx_release(model->onnx);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
+    size_t file_bytes = model->onnx->file.size;
+    for (size_t i = 0; i < model->onnx->n_externals; i++)
+        file_bytes += model->onnx->externals[i].file.size;
     printf("{\"model\": \"%s\", \"wall_s\": %.4f, \"cpu_s\": %.4f, \"open_cpu_s\": %.4f, "
            "\"file_bytes\": %zu, \"weight_bytes\": %zu, \"peak_bytes\": %ld}\n",
            argv[1], seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
-           open_cpu, model->onnx->file.size, ao_program_memory(program).weight_bytes,
-           usage.ru_maxrss * 1024);
+           open_cpu, file_bytes, ao_program_memory(program).weight_bytes, usage.ru_maxrss * 1024);
     ao_session_destroy(&session);
     ao_program_destroy(&program);
     ao_model_close(&model);

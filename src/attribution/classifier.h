@@ -12,7 +12,8 @@
  */
 struct ao_classifier {
     struct ao_layer layer; /* the feature map that is averaged */
-    const float *weights;  /* of class c for feature k at c * class_stride + k * feature_stride */
+    const void *weights;   /* of class c for feature k: ao_weight(weights, c * class_stride
+                              + k * feature_stride) */
     int64_t class_stride, feature_stride;
 };
 

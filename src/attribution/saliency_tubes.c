@@ -13,7 +13,7 @@
 
 static double weight(const struct ao_classifier *c, int class, int64_t k)
 {
-    return (double)c->weights[class * c->class_stride + k * c->feature_stride];
+    return (double)ao_weight(c->weights, class * c->class_stride + k * c->feature_stride);
 }
 
 static aosa_status explain_target(const struct ao_attribution *a, const struct ao_cam *cam,

@@ -58,8 +58,11 @@ aosa_status ao_file_open(struct ao_file *file, const char *path)
 
 void ao_file_release(const struct ao_file *file)
 {
-    if (file->bytes)
-        madvise((void *)(uintptr_t)file->bytes, file->size, MADV_DONTNEED);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)file->bytes + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)file->bytes + file->size) / page * page;
+    if (file->bytes && begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 void ao_file_close(struct ao_file *file)

@@ -23,8 +23,9 @@ aosa_status ao_file_open(struct ao_file *file, const char *path);
 void ao_file_close(struct ao_file *file);
 
 /*
- * Gives the pages of the mapping back: they are read from the file again when touched. A file of
- * weights that were copied into another layout need not stay in memory twice.
+ * Gives the pages of the mapping back, or those that lie wholly inside a part of one: they are
+ * read from the file again when touched. Weights that were copied into another layout need not
+ * stay in memory twice.
  */
 void ao_file_release(const struct ao_file *file);
 

@@ -10,12 +10,18 @@
 
 aosa_status ao_json_read(const char *path, json_t **value)
 {
+    return ao_json_read_bounded(path, MAX_JSON_BYTES, value);
+}
+
+aosa_status ao_json_read_bounded(const char *path, size_t max_bytes, json_t **value)
+{
     struct ao_file file;
     AO_TRY(ao_file_open(&file, path));
-    if (file.size > MAX_JSON_BYTES) {
+    if (file.size > max_bytes) {
+        const size_t size = file.size;
         ao_file_close(&file);
-        return ao_fail(AOSA_ERR_FORMAT, "%s: %zu bytes of JSON, at most %zu are read", path,
-                       file.size, MAX_JSON_BYTES);
+        return ao_fail(AOSA_ERR_FORMAT, "%s: %zu bytes of JSON, at most %zu are read", path, size,
+                       max_bytes);
     }
     json_error_t error = { .line = 1, .text = "the file is empty" };
     json_t *root = NULL;

@@ -15,6 +15,9 @@
  */
 aosa_status ao_json_read(const char *path, json_t **value);
 
+/* The same for files of up to `max_bytes`, which take about ten times that while they are read. */
+aosa_status ao_json_read_bounded(const char *path, size_t max_bytes, json_t **value);
+
 /*
  * A JSON string of text from a label file or a path, which may hold any bytes: where it is not
  * UTF-8, each byte above 127 becomes '?'. NULL without memory.

@@ -140,13 +140,25 @@ struct ao_program_memory ao_program_memory(const struct ao_program *program)
     return program->ops->memory(program->impl);
 }
 
+static size_t session_bytes(const struct ao_program *program)
+{
+    const struct ao_program_memory memory = ao_program_memory(program);
+    return memory.activation_bytes + memory.scratch_bytes;
+}
+
 aosa_status ao_session_create(const struct ao_program *program, struct ao_session **session)
 {
     struct ao_session *made = ao_alloc(1, sizeof *made);
     if (!made)
         return ao_fail(AOSA_ERR_NOMEM, "session: %zu bytes", sizeof *made);
     made->program = program;
-    const aosa_status status = program->ops->session_create(program->impl, &made->impl);
+    aosa_status status =
+        ao_budget_take(program->graph->budget, session_bytes(program), "activations of one thread");
+    if (status == AOSA_OK) {
+        status = program->ops->session_create(program->impl, &made->impl);
+        if (status != AOSA_OK)
+            ao_budget_give(program->graph->budget, session_bytes(program));
+    }
     if (status != AOSA_OK) {
         ao_free(made);
         return status;
@@ -159,7 +171,9 @@ void ao_session_destroy(struct ao_session **session)
 {
     if (!*session)
         return;
-    (*session)->program->ops->session_destroy((*session)->impl);
+    const struct ao_program *program = (*session)->program;
+    program->ops->session_destroy((*session)->impl);
+    ao_budget_give(program->graph->budget, session_bytes(program));
     ao_free(*session);
     *session = NULL;
 }

@@ -13,6 +13,7 @@ struct ao_model_options ao_settings_model_options(const aosa_settings *settings)
         .allow_nonfinite = settings->run.allow_nonfinite,
         .allow_traced = settings->run.allow_traced,
         .max_gmacs = settings->run.max_gmacs,
+        .max_memory = (size_t)settings->run.max_memory * 1000000,
         .labels = settings->run.labels,
     };
 }

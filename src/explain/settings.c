@@ -42,6 +42,8 @@ static const struct ao_option run_options[] = {
                 "explain a model that carries feature maps of the clip it was traced with"),
     AO_OPT_REAL(ao_run_options, max_gmacs, "max-gmacs", "10000", 0.001, 1e9, "GMACS",
                 "refuse a model that takes more than this many 10^9 multiply-accumulates a clip"),
+    AO_OPT_INT(ao_run_options, max_memory, "max-memory", "0", 0, 100000000, "MB",
+               "most memory for the network; 0 is 3/4 of the machine's or the container's"),
     AO_OPT_END,
 };
 
@@ -52,10 +54,15 @@ static const struct ao_option evaluation_options[] = {
                "parts of an indexed job that does not tell it, for --shard auto"),
     AO_OPT_FLAG(ao_evaluation_options, retry_failed, "retry-failed",
                 "try again what failed before"),
+    AO_OPT_FLAG(ao_evaluation_options, trust_mtime, "trust-mtime",
+                "do not read again videos whose size and time of change are as recorded"),
+    AO_OPT_FLAG(ao_evaluation_options, redo_builds, "redo-builds",
+                "do again what another version or instruction set computed"),
     AO_OPT_FLAG(ao_evaluation_options, allow_missing, "allow-missing",
                 "merge: make the table of what there is"),
     AO_OPT_FLAG(ao_evaluation_options, allow_builds, "allow-builds",
-                "merge: shards of several versions or instruction sets, whose bits differ"),
+                "results of several versions together; merge: or instruction sets, whose last bits "
+                "differ"),
     AO_OPT_INT(ao_evaluation_options, resamples, "resamples", "1000", 1, 1000000, "N",
                "merge: resamples of the bootstrap behind the confidence intervals"),
     AO_OPT_END,

@@ -35,6 +35,7 @@ struct ao_run_options {
     bool allow_nonfinite;
     bool allow_traced;
     double max_gmacs; /* most work of one clip that a model may take */
+    int max_memory;   /* MB for the network and what runs it; 0: see ao_budget_init */
 };
 
 /* How a dataset is gone through and summed up. */
@@ -43,7 +44,9 @@ struct ao_evaluation_options {
     int shards;         /* of an indexed job that does not know its size */
     bool retry_failed;  /* items that failed before are tried again */
     bool allow_missing; /* merge what there is */
-    bool allow_builds;  /* merge shards of several versions or instruction sets */
+    bool trust_mtime;   /* a video of the same size and time of change is the same */
+    bool allow_builds;  /* results of several versions (merge: or instruction sets) together */
+    bool redo_builds;   /* results of another build are not done */
     int resamples;      /* of the bootstrap */
 };
 

@@ -72,6 +72,47 @@ aosa_status ao_graph_add_constant(struct ao_graph *graph, const char *name, enum
     return AOSA_OK;
 }
 
+aosa_status ao_graph_add_file(struct ao_graph *graph, const struct ao_file *file)
+{
+    const struct ao_graph_file added = { *file, graph->files };
+    graph->files = ao_arena_copy(&graph->arena, &added, sizeof added);
+    if (!graph->files)
+        return ao_fail(AOSA_ERR_NOMEM, "graph: no memory for a file");
+    return AOSA_OK;
+}
+
+size_t ao_value_bytes(const struct ao_value *value)
+{
+    return (size_t)ao_shape_count(&value->shape) * ao_dtype_size(value->dtype);
+}
+
+bool ao_value_is_aligned(const struct ao_value *value)
+{
+    return (uintptr_t)value->data % ao_dtype_size(value->dtype) == 0;
+}
+
+aosa_status ao_graph_align(struct ao_graph *graph, int32_t value)
+{
+    struct ao_value *moved = &graph->values[value];
+    if (ao_value_is_aligned(moved))
+        return AOSA_OK;
+    const void *copy = ao_arena_copy(&graph->arena, moved->data, ao_value_bytes(moved));
+    if (!copy)
+        return ao_fail(AOSA_ERR_NOMEM, "'%s': no memory for %zu bytes of weights", moved->name,
+                       ao_value_bytes(moved));
+    moved->data = copy;
+    return AOSA_OK;
+}
+
+void ao_graph_release(const struct ao_graph *graph, int32_t value)
+{
+    const struct ao_value *v = &graph->values[value];
+    const uintptr_t at = (uintptr_t)v->data;
+    for (const struct ao_graph_file *f = graph->files; v->data && f; f = f->next)
+        if (at - (uintptr_t)f->file.bytes < f->file.size)
+            ao_file_release(&(struct ao_file){ v->data, ao_value_bytes(v) });
+}
+
 const struct ao_attr *ao_node_attr(const struct ao_node *node, const char *name)
 {
     for (int i = 0; i < node->n_attrs; i++)

@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/arena.h"
+#include "core/budget.h"
+#include "core/file.h"
 #include "core/status.h"
 #include "data/view.h"
 
@@ -28,9 +31,22 @@ struct ao_value {
     enum ao_dtype dtype;
     struct ao_shape shape; /* known after inference */
     bool batched;
-    const void *data; /* constants: dense elements, aligned to their size; else NULL */
+    const void *data; /* constants: dense elements; else NULL */
     int producer;     /* node index, -1 for inputs and constants */
 };
+
+/*
+ * Elements of constants are aligned to their size, but for one kind: large weights that nothing
+ * but Conv, Gemm and MatMul reads, as their input 1, may stay where the file has them, at any
+ * address. An engine has a layout of its own for them, and would copy a copy. They are read with
+ * ao_weight or moved as bytes; ao_graph_align makes one as aligned as all others.
+ */
+static inline float ao_weight(const void *data, int64_t i)
+{
+    float weight;
+    memcpy(&weight, (const char *)data + i * (int64_t)sizeof weight, sizeof weight);
+    return weight;
+}
 
 enum ao_attr_type {
     AO_ATTR_INT,
@@ -77,6 +93,11 @@ struct ao_block {
     int n_outputs;
 };
 
+struct ao_graph_file {
+    struct ao_file file; /* borrowed */
+    const struct ao_graph_file *next;
+};
+
 struct ao_graph {
     struct ao_arena arena;
     struct ao_value *values;
@@ -88,8 +109,10 @@ struct ao_graph {
     int32_t *outputs;
     int n_outputs;
     bool batchable;
-    char not_batchable[160]; /* why, when it is not */
-    int64_t opset;           /* of the file, for messages; 0: no file */
+    char not_batchable[160];           /* why, when it is not */
+    const struct ao_graph_file *files; /* mapped, where constants may lie */
+    struct ao_budget *budget; /* borrowed: of what is made from the graph; NULL: no limit */
+    int64_t opset;            /* of the file, for messages; 0: no file */
 };
 
 void ao_graph_init(struct ao_graph *graph, size_t max_bytes);
@@ -102,6 +125,22 @@ aosa_status ao_graph_add_node(struct ao_graph *graph, const struct ao_node *node
 /* New constant value; data is borrowed and must outlive the graph (arena or mapped file). */
 aosa_status ao_graph_add_constant(struct ao_graph *graph, const char *name, enum ao_dtype dtype,
                                   const struct ao_shape *shape, const void *data, int *value);
+
+/* Tells that constants may lie in a mapped file, which outlives the graph. AOSA_ERR_NOMEM. */
+aosa_status ao_graph_add_file(struct ao_graph *graph, const struct ao_file *file);
+
+/* Bytes of a constant; whether its elements are aligned to their size. */
+size_t ao_value_bytes(const struct ao_value *value);
+bool ao_value_is_aligned(const struct ao_value *value);
+
+/* Moves a constant into the arena unless it is aligned. AOSA_ERR_NOMEM. */
+aosa_status ao_graph_align(struct ao_graph *graph, int32_t value);
+
+/*
+ * Gives the pages of a constant in a mapped file back, for who has made its own copy; they are
+ * read from the file again when touched. Does nothing for other values. Thread class: any.
+ */
+void ao_graph_release(const struct ao_graph *graph, int32_t value);
 
 /* Attribute of that name or NULL; the second form gives a default for an absent integer. */
 const struct ao_attr *ao_node_attr(const struct ao_node *node, const char *name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/kernels.h"
+#include "kernels/filter.h"
 
 #include <math.h>
 #include <string.h>
@@ -176,4 +176,9 @@ void ao_winograd_out_c(const struct ao_winograd *tile)
             if (tile->at[i] != UINT32_MAX)
                 tile->dst[tile->at[i] * tile->dst_pitch + c] = v[i];
     }
+}
+
+void ao_winograd_filter_c(const struct ao_winograd_filter *filter)
+{
+    ao_filter(filter);
 }

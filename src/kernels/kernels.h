@@ -113,9 +113,12 @@ struct ao_max_pool {
  * N = n[0] n[1] n[2] components, last axis fastest, at most AO_WINOGRAD_MOST.
  *
  * winograd_in: from N rows src[at[i] * src_pitch + c] to v at dst[j * dst_pitch + c].
+ * winograd_filter: from taps g, last axis fastest, 3 per axis or 1 where n is 1, to u at dst[j *
+ * pitch], of AO_IGEMM_COLS filters side by side; in double, rounded once.
  * winograd_out: from products src[j * src_pitch + c] to the outputs, ao_winograd_outputs(n) per
  * axis, at dst[at[i] * dst_pitch + c]; an output whose at is UINT32_MAX is left out.
  */
+#define AO_WINOGRAD_TAPS 27
 #define AO_WINOGRAD_A 0.625F
 #define AO_WINOGRAD_B 1.5F
 
@@ -132,6 +135,13 @@ struct ao_winograd {
     float *dst;
     size_t dst_pitch;
     size_t channels;
+};
+
+struct ao_winograd_filter {
+    size_t n[3];
+    double (*taps)[AO_IGEMM_COLS]; /* [AO_WINOGRAD_TAPS] at most */
+    float *dst;
+    size_t pitch;
 };
 
 /*

@@ -110,18 +110,22 @@ static aosa_status load(struct aosa_model *model, const char *path,
         .height = options->frame_height,
         .width = options->frame_width,
         .allow_nonfinite = options->allow_nonfinite,
+        .max_bytes = options->max_memory,
     };
+    ao_budget_init(&model->budget, options->max_memory);
     model->allow_traced = options->allow_traced;
     model->path = ao_strdup(path);
     if (!model->path)
         return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the path", path);
     AO_TRY(ao_onnx_open(path, &onnx, &model->onnx));
+    model->onnx->graph.budget = &model->budget;
     AO_TRY(ao_card_load(model));
     if (!options->file_inputs)
         AO_TRY(ao_feeds_apply(model));
     const aosa_status status = ao_passes_run(&model->onnx->graph, &model->report);
     if (status != AOSA_OK)
         return ao_fail_in(status, "%s", path);
+    AO_TRY(ao_budget_take(&model->budget, model->onnx->graph.arena.used_bytes, path));
     AO_TRY(check_work(model, options->max_gmacs));
     const char *reason = classify(model);
     if (reason)

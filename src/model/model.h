@@ -25,8 +25,9 @@ struct aosa_model {
     int T, H, W;          /* of the clip input; 0 when the network is not a clip classifier */
     char not_a_clip[160]; /* why, in that case */
     int classes;
-    int per_class;      /* values of an output row per class, averaged (time axis of I3D) */
-    bool probabilities; /* the network ends in Softmax */
+    int per_class;           /* values of an output row per class, averaged (time axis of I3D) */
+    bool probabilities;      /* the network ends in Softmax */
+    struct ao_budget budget; /* of its memory and of what runs it */
 };
 
 #define AO_MAX_GMACS 10000 /* minutes of one core; the largest real network known takes 400 */
@@ -37,6 +38,7 @@ struct ao_model_options {
     bool allow_nonfinite;
     bool allow_traced;  /* explain a network that carries feature maps of an example clip */
     double max_gmacs;   /* most work of one clip, 0: AO_MAX_GMACS */
+    size_t max_memory;  /* bytes for the network and what runs it, 0: see ao_budget_init */
     bool file_inputs;   /* keep the file's own inputs, not one clip that feeds them */
     const char *labels; /* file of one name a line, or NULL: the card's */
 };

@@ -177,6 +177,7 @@ static aosa_status open_external(struct ao_onnx_import *import, const char *loca
     external->hash = ao_onnx_hash_create(external->file.bytes, external->file.size);
     if (!external->hash)
         return ao_onnx_no_memory("external data");
+    AO_TRY(ao_graph_add_file(import->graph, &external->file));
     if (!import->options->max_bytes)
         import->graph->arena.max_bytes += 4 * external->file.size;
     return AOSA_OK;

@@ -370,5 +370,5 @@ aosa_status ao_onnx_import_model(struct ao_onnx_import *import)
     AO_TRY(find_outputs(import, message->graph, &graph->outputs, &graph->n_outputs));
     if (graph->n_outputs == 0)
         return ao_fail(AOSA_ERR_FORMAT, "the model has no output");
-    return AOSA_OK;
+    return ao_onnx_align(graph);
 }

@@ -55,6 +55,9 @@ aosa_status ao_onnx_order(const struct ao_onnx_list *nodes, int32_t **order);
 aosa_status ao_onnx_add_tensor(struct ao_onnx_import *import, const ao_onnx_Tensor *tensor,
                                const char *name, const char *key, int *value);
 
+/* weights.c: aligns the constants of a whole graph, but for weights that need not be (graph.h). */
+aosa_status ao_onnx_align(struct ao_graph *graph);
+
 /* Element type of values of that TensorProto.DataType. AOSA_ERR_UNSUPPORTED names the type. */
 aosa_status ao_onnx_dtype(int32_t data_type, const char *what, const char *name,
                           enum ao_dtype *dtype);

@@ -11,7 +11,8 @@ enum { FLOAT = 1, INT = 2, STRING = 3, TENSOR = 4, GRAPH = 5, FLOATS = 6, INTS =
 
 aosa_status ao_onnx_no_memory(const char *what)
 {
-    return ao_fail(AOSA_ERR_NOMEM, "no memory for %s, or the model needs more than it may", what);
+    return ao_fail(AOSA_ERR_NOMEM,
+                   "no memory for %s, or the model needs more than it may (--max-memory)", what);
 }
 
 char *ao_onnx_strdup(struct ao_onnx_import *import, const struct ao_onnx_text *text)

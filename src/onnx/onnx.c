@@ -135,10 +135,11 @@ aosa_status ao_onnx_open(const char *path, const struct ao_onnx_options *options
     }
     begin_graph(made, options, made->file.size);
     const int folder = open_folder(path);
-    status = import_hashed(made, folder, options, made->file.bytes, made->file.size);
+    status = ao_graph_add_file(&made->graph, &made->file);
+    if (status == AOSA_OK)
+        status = import_hashed(made, folder, options, made->file.bytes, made->file.size);
     if (folder >= 0)
         close(folder);
-    ao_onnx_release(made); /* checked and, where unaligned, copied: untouched from here */
     return finish(made, path, status, model);
 }
 

@@ -31,7 +31,7 @@ struct ao_onnx_options {
     bool allow_nonfinite;          /* take NaN and infinite weights */
     bool raw; /* not as a classifier: axis 0 of an input may be fixed to any size and stays so, and
                  operators may be in training mode */
-    size_t max_bytes;     /* for graph and unaligned weights; 0: 1 GiB + 4 times the files' size */
+    size_t max_bytes;     /* for graph and copied weights; 0: 1 GiB + 4 times the files' size */
     ao_onnx_fill_fn fill; /* NULL: a tensor without data is an error */
     void *fill_user;
 };

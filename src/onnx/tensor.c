@@ -157,6 +157,8 @@ static void convert_ints(enum element type, const int64_t *src, int64_t n, void 
     }
 }
 
+#define BORROWED_BYTES ((size_t)16 << 10) /* smaller tensors are copied */
+
 /* A tensor on its way into the graph. */
 struct load {
     const ao_onnx_Tensor *message;
@@ -200,18 +202,22 @@ static void *new_elements(struct ao_onnx_import *import, const struct load *load
                           ao_dtype_size(elements[load->type].dtype));
 }
 
-/* Borrows the bytes when they are what the engine reads, copies or converts them otherwise. */
+/*
+ * Weights stay where they are, at whatever address; ao_onnx_align moves those that cannot. All else
+ * is copied: what steers shapes and addresses is then not in the file, so that what was checked
+ * stays as it was.
+ */
 static aosa_status take_bytes(struct ao_onnx_import *import, struct load *load,
                               const unsigned char *bytes)
 {
     const bool as_is = load->type == FLOAT || load->type == INT32 || load->type == INT64;
-    if (as_is && (uintptr_t)bytes % elements[load->type].bytes == 0 && load->n > 0) {
+    const size_t size = (size_t)load->n * elements[load->type].bytes;
+    if (load->type == FLOAT && size >= BORROWED_BYTES) {
         load->data = bytes;
         return AOSA_OK;
     }
-    void *copy = as_is ? ao_arena_copy(&import->graph->arena, bytes,
-                                       (size_t)load->n * elements[load->type].bytes)
-                       : new_elements(import, load);
+    void *copy =
+        as_is ? ao_arena_copy(&import->graph->arena, bytes, size) : new_elements(import, load);
     if (!copy)
         return ao_onnx_no_memory(load->name);
     if (!as_is)
@@ -281,12 +287,12 @@ static aosa_status load_data(struct ao_onnx_import *import, struct load *load, c
 }
 
 /* Finite numbers have smaller bits than infinity, sign aside: one pass without branches. */
-static bool all_finite(const float *values, int64_t n)
+static bool all_finite(const void *values, int64_t n)
 {
-    uint32_t largest = 0;
+    int32_t largest = 0;
     for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
+        int32_t bits;
+        memcpy(&bits, (const char *)values + i * (int64_t)sizeof bits, sizeof bits);
         bits &= 0x7FFFFFFF;
         largest = bits > largest ? bits : largest;
     }
@@ -297,17 +303,16 @@ static bool all_finite(const float *values, int64_t n)
  * it is damage. */
 static aosa_status check_finite(const struct ao_onnx_import *import, const struct load *load)
 {
-    const float *values = load->data;
     if (elements[load->type].dtype != AO_F32 || import->options->allow_nonfinite || load->n == 1 ||
-        all_finite(values, load->n))
+        all_finite(load->data, load->n))
         return AOSA_OK;
-    for (int64_t i = 0; i < load->n; i++)
-        if (!isfinite(values[i]))
-            return ao_fail(AOSA_ERR_NUMERIC,
-                           "tensor '%s' has %s at element %" PRId64 " of %" PRId64
-                           ": the weights are damaged",
-                           load->name, isnan(values[i]) ? "NaN" : "an infinity", i, load->n);
-    return AOSA_OK;
+    int64_t i = 0;
+    while (i < load->n - 1 && isfinite(ao_weight(load->data, i)))
+        i++;
+    return ao_fail(AOSA_ERR_NUMERIC,
+                   "tensor '%s' has %s at element %" PRId64 " of %" PRId64
+                   ": the weights are damaged",
+                   load->name, isnan(ao_weight(load->data, i)) ? "NaN" : "an infinity", i, load->n);
 }
 
 aosa_status ao_onnx_add_tensor(struct ao_onnx_import *import, const ao_onnx_Tensor *tensor,

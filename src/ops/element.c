@@ -199,6 +199,22 @@ static void convert_row(const struct ao_view *x, const struct ao_view *y,
     ao_row_store_int(y, walk->offset[1], walk->stride[1], whole, walk->n);
 }
 
+void ao_constant_convert(const struct ao_view *dst, const struct ao_value *value)
+{
+    const struct ao_view src =
+        ao_view_dense((void *)(uintptr_t)value->data, value->dtype, &value->shape);
+    if (ao_value_is_aligned(value)) {
+        ao_view_convert(dst, &src);
+        return;
+    }
+    const int64_t n = ao_shape_count(&value->shape);
+    for (int64_t i = 0; i < n; i++)
+        if (dst->dtype == AO_F64)
+            ((double *)dst->data)[i] = (double)ao_weight(value->data, i);
+        else
+            ((float *)dst->data)[i] = ao_weight(value->data, i);
+}
+
 void ao_view_convert(const struct ao_view *dst, const struct ao_view *src)
 {
     const int64_t *const strides[] = { src->strides, dst->strides };

@@ -2,7 +2,7 @@
 #ifndef AO_OPS_ELEMENT_H
 #define AO_OPS_ELEMENT_H
 
-#include "data/view.h"
+#include "graph/graph.h"
 
 /*
  * Rows of elements out of views of any strides. A row is read into doubles (or int64, exact for
@@ -47,6 +47,10 @@ void ao_row_store_int(const struct ao_view *view, int64_t offset, int64_t stride
 /* Copies elements in logical order and converts their type: to float with one rounding, to
  * integer towards zero (NaN gives 0, what does not fit the nearest that does), to bool x != 0. */
 void ao_view_convert(const struct ao_view *dst, const struct ao_view *src);
+
+/* The same for a constant wherever it lies; dst is dense, and AO_F32 or AO_F64 if that is not
+ * aligned (graph.h). */
+void ao_constant_convert(const struct ao_view *dst, const struct ao_value *value);
 
 /* One element; the second form is exact for integers and bool, and only for them. */
 double ao_element(const struct ao_view *view, int64_t offset);

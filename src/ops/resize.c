@@ -33,8 +33,12 @@ static double place(const struct axis_plan *plan, int64_t o)
     return half_pixel;
 }
 
-static double nearest(const char *rounding, double x)
+/* "simple" is what Resize of opset 10 does, whose axes may become shorter and longer at once. */
+static double nearest(const struct axis_plan *plan, double x)
 {
+    const char *rounding = plan->rounding;
+    if (strcmp(rounding, "simple") == 0)
+        return plan->scale < 1 ? ceil(x) : floor(x);
     if (strcmp(rounding, "round_prefer_ceil") == 0)
         return floor(x + 0.5);
     if (strcmp(rounding, "floor") == 0)
@@ -53,7 +57,7 @@ static struct ao_resize_tap tap_of(const struct axis_plan *plan, int64_t o)
     const double x = place(plan, o);
     struct ao_resize_tap tap = { 0 };
     if (plan->rounding) {
-        tap.lo = tap.hi = clamp_index(nearest(plan->rounding, x), plan->in);
+        tap.lo = tap.hi = clamp_index(nearest(plan, x), plan->in);
         return tap;
     }
     tap.lo = clamp_index(floor(x), plan->in);
@@ -75,8 +79,9 @@ static aosa_status read_modes(const struct ao_node *node, struct axis_plan *plan
     static const char *const transforms[] = { "half_pixel",           "asymmetric",
                                               "align_corners",        "pytorch_half_pixel",
                                               "half_pixel_symmetric", NULL };
-    static const char *const roundings[] = { "round_prefer_floor", "round_prefer_ceil", "floor",
-                                             "ceil", NULL };
+    static const char *const roundings[] = {
+        "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple", NULL
+    };
     const char *mode = ao_node_text(node, "mode", "nearest");
     const char *policy = ao_node_text(node, "keep_aspect_ratio_policy", "stretch");
     plan->transform = ao_node_text(node, "coordinate_transformation_mode", "half_pixel");

@@ -50,6 +50,7 @@ static bool moves_constant(const struct ao_graph *graph, const struct ao_node *n
 
 static aosa_status move_constant(struct ao_graph *graph, const struct ao_node *node)
 {
+    AO_TRY(ao_graph_align(graph, node->in[0]));
     const struct ao_value *x = &graph->values[node->in[0]];
     struct ao_value *y = &graph->values[node->out[0]];
     const struct ao_view in[] = { ao_view_dense((void *)(uintptr_t)x->data, x->dtype, &x->shape),

@@ -114,17 +114,19 @@ static aosa_status rewrite_conv(struct ao_graph *graph, struct ao_node *conv,
     const struct ao_shape w_shape = weights->shape;
     const struct ao_shape b_shape = { .rank = 1, .dims = { affine->n } };
     const int64_t count = ao_shape_count(&w_shape), per = count / affine->n;
-    const float *w = weights->data, *b = bias ? bias->data : NULL;
-    float *new_w = ao_arena_alloc(&graph->arena, (size_t)count, sizeof *new_w);
+    const void *w = weights->data;
+    const float *b = bias ? bias->data : NULL;
+    float *new_w = ao_arena_alloc_raw(&graph->arena, (size_t)count, sizeof *new_w);
     float *new_b = ao_arena_alloc(&graph->arena, (size_t)affine->n, sizeof *new_b);
     int32_t *in = ao_arena_alloc(&graph->arena, 3, sizeof *in);
     if (!new_w || !new_b || !in)
         return ao_pass_no_memory("folded weights");
     for (int64_t c = 0; c < affine->n; c++) {
         for (int64_t i = 0; i < per; i++)
-            new_w[c * per + i] = (float)((double)w[c * per + i] * affine->scale[c]);
+            new_w[c * per + i] = (float)((double)ao_weight(w, c * per + i) * affine->scale[c]);
         new_b[c] = (float)((b ? (double)b[c] * affine->scale[c] : 0) + affine->shift[c]);
     }
+    ao_graph_release(graph, conv->in[1]);
     int value;
     in[0] = conv->in[0];
     AO_TRY(ao_graph_add_constant(graph, weights->name, AO_F32, &w_shape, new_w, &value));

@@ -7,7 +7,8 @@
 
 aosa_status ao_pass_no_memory(const char *what)
 {
-    return ao_fail(AOSA_ERR_NOMEM, "no memory for %s, or the model needs more than it may", what);
+    return ao_fail(AOSA_ERR_NOMEM,
+                   "no memory for %s, or the model needs more than it may (--max-memory)", what);
 }
 
 static void count_reads(const struct ao_node *nodes, size_t n, int32_t *reads)

@@ -61,11 +61,6 @@ static struct ao_view view_of(const struct ao_value *value)
     return ao_view_dense((void *)(uintptr_t)value->data, value->dtype, &value->shape);
 }
 
-static size_t bytes_of(const struct ao_value *value)
-{
-    return (size_t)ao_shape_count(&value->shape) * ao_dtype_size(value->dtype);
-}
-
 static aosa_status make_outputs(struct fold *fold, const struct ao_node *node, struct ao_view *out)
 {
     const struct ao_arena *arena = &fold->graph->arena;
@@ -74,7 +69,7 @@ static aosa_status make_outputs(struct fold *fold, const struct ao_node *node, s
         if (v < 0)
             continue;
         const struct ao_value *value = &fold->graph->values[v];
-        const size_t bytes = bytes_of(value); /* infer bounds the elements */
+        const size_t bytes = ao_value_bytes(value); /* infer bounds the elements */
         const size_t used = arena->used_bytes + fold->heap_bytes;
         const bool fits =
             !arena->max_bytes || (used <= arena->max_bytes && bytes <= arena->max_bytes - used);
@@ -96,7 +91,7 @@ static void drop_constant(struct fold *fold, int32_t v)
         return;
     ao_free(fold->heap[v]);
     fold->heap[v] = NULL;
-    fold->heap_bytes -= bytes_of(&fold->graph->values[v]);
+    fold->heap_bytes -= ao_value_bytes(&fold->graph->values[v]);
     fold->graph->values[v].data = NULL;
 }
 
@@ -104,9 +99,12 @@ static aosa_status run_node(struct fold *fold, const struct ao_node *node, struc
                             struct ao_view *out)
 {
     struct ao_graph *graph = fold->graph;
-    for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] >= 0)
-            in[i] = view_of(&graph->values[node->in[i]]);
+    for (int i = 0; i < node->n_in; i++) {
+        if (node->in[i] < 0)
+            continue;
+        AO_TRY(ao_graph_align(graph, node->in[i]));
+        in[i] = view_of(&graph->values[node->in[i]]);
+    }
     AO_TRY(make_outputs(fold, node, out));
     const size_t bytes = node->op->scratch ? node->op->scratch(graph, node, 1) : 0;
     void *scratch = bytes ? ao_alloc_raw(bytes, 1) : NULL;
@@ -250,7 +248,7 @@ static aosa_status keep_constants(struct fold *fold)
         if (!fold->heap[v] || reads[v] == 0)
             continue;
         struct ao_value *value = &graph->values[v];
-        const void *kept = ao_arena_copy(&graph->arena, fold->heap[v], bytes_of(value));
+        const void *kept = ao_arena_copy(&graph->arena, fold->heap[v], ao_value_bytes(value));
         if (!kept) {
             ao_free(reads);
             return ao_pass_no_memory("folded constants");

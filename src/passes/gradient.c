@@ -366,6 +366,8 @@ aosa_status ao_gradient_create(const struct ao_graph *network,
     if (!made)
         return no_memory();
     ao_graph_init(&made->graph, 0);
+    made->graph.files = network->files;
+    made->graph.budget = network->budget;
     struct walk walk = {
         .network = network, .options = options, .made = made, .graph = &made->graph
     };

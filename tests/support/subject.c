@@ -89,6 +89,7 @@ static void reset(struct subject *s)
     a->n_results = 0;
     a->passes = (struct ao_passes){ 0 };
     a->warning[0] = '\0';
+    a->stopped = false;
 }
 
 aosa_status subject_run(struct subject *s, const char *method)

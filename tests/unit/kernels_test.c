@@ -256,6 +256,66 @@ static void check_winograd_out(void)
     winograd_cases(true);
 }
 
+/* The components of one filter by the formulas of kernels.h, axis by axis. */
+static double component(const size_t *n, const double *g, const size_t *j, const size_t *extent)
+{
+    const double p = (double)AO_WINOGRAD_A, q = (double)AO_WINOGRAD_B;
+    const double P = 2 * p * p * (p * p - q * q), Q = 2 * q * q * (q * q - p * p);
+    const double one[][3] = { { 1 } };
+    const double three[][3] = { { 0, 1, 0 }, { 0, -1, 1 }, { 1, -1, 0 } };
+    const double four[][3] = { { 1, 0, 0 }, { .5, .5, .5 }, { .5, -.5, .5 }, { 0, 0, 1 } };
+    const double six[][3] = { { 1 / (p * p * q * q), 0, 0 }, { 1 / P, p / P, p * p / P },
+                              { 1 / P, -p / P, p * p / P },  { 1 / Q, q / Q, q * q / Q },
+                              { 1 / Q, -q / Q, q * q / Q },  { 0, 0, 1 } };
+    const double(*rows[3])[3];
+    double sum = 0;
+    for (int d = 0; d < 3; d++)
+        rows[d] = n[d] == 1 ? one : n[d] == 3 ? three : n[d] == 4 ? four : six;
+    for (size_t t = 0; t < extent[0]; t++)
+        for (size_t y = 0; y < extent[1]; y++)
+            for (size_t x = 0; x < extent[2]; x++)
+                sum += rows[0][j[0]][t] * rows[1][j[1]][y] * rows[2][j[2]][x] *
+                       g[(t * extent[1] + y) * extent[2] + x];
+    return sum;
+}
+
+/* Every instruction set has the bits of the C version; that is right to a rounding of float. */
+static void filter_case(const size_t *n)
+{
+    enum { PITCH = AO_IGEMM_COLS + 3, FLOATS = AO_WINOGRAD_MOST * PITCH };
+    static float want[FLOATS], got[FLOATS];
+    double taps[AO_WINOGRAD_TAPS][AO_IGEMM_COLS], g[AO_WINOGRAD_TAPS];
+    const size_t extent[3] = { n[0] > 1 ? 3 : 1, n[1] > 1 ? 3 : 1, n[2] > 1 ? 3 : 1 };
+    for (size_t k = 0; k < AO_WINOGRAD_TAPS; k++)
+        for (size_t i = 0; i < AO_IGEMM_COLS; i++)
+            taps[k][i] = ao_rng_uniform(&rng) - .5;
+    for (size_t i = 0; i < FLOATS; i++)
+        want[i] = got[i] = GUARD;
+    struct ao_winograd_filter filter = { { n[0], n[1], n[2] }, taps, want, PITCH };
+    ao_winograd_filter_c(&filter);
+    filter.dst = got;
+    tested->winograd_filter(&filter);
+    assert_memory_equal(want, got, sizeof want);
+    for (size_t k = 0; k < AO_WINOGRAD_TAPS; k++)
+        g[k] = taps[k][1];
+    for (size_t j = 0; j < n[0] * n[1] * n[2]; j++) {
+        const size_t at[3] = { j / n[2] / n[1], j / n[2] % n[1], j % n[2] };
+        /* Rows sum to at most 2, taps are at most 1/2: below 4, where half an ulp is 2^-23. */
+        const double exact = component(n, g, at, extent);
+        assert_true(fabs((double)want[j * PITCH + 1] - exact) < 0x1p-23 + 1e-14);
+    }
+}
+
+static void check_winograd_filter(void)
+{
+    static const size_t sizes[] = { 1, 3, 4, 6 };
+    for (size_t form = 1; form < 64; form++) {
+        const size_t n[3] = { sizes[form & 3], sizes[form >> 2 & 3], sizes[form >> 4] };
+        if (n[0] * n[1] * n[2] <= AO_WINOGRAD_MOST)
+            filter_case(n);
+    }
+}
+
 static void check_table(const struct ao_kernels *kernels, const char *name)
 {
     tested = kernels;

@@ -289,4 +289,14 @@ static int resize_nearest(struct net *net)
     return append(net, "Resize", in, 4, NO_ATTRS);
 }
 
+/* As in opset 10: one axis becomes shorter, one longer. */
+static int resize_simple(struct net *net)
+{
+    const int x = input(net, 70, SHAPE(1, 2, 3, 5));
+    const int32_t in[] = { x, -1, -1, K(net, 1, 2, 6, 4) };
+    return append(net, "Resize", in, 4,
+                  ATTRS(TEXT("nearest_mode", "simple"),
+                        TEXT("coordinate_transformation_mode", "asymmetric")));
+}
+
 #endif

@@ -317,6 +317,7 @@ static const struct {
     { "Einsum", einsum },
     { "Resize, linear", resize_linear },
     { "Resize, nearest", resize_nearest },
+    { "Resize of opset 10", resize_simple },
     { "GatherElements", gather_elements },
     { "ReduceProd", reduce_prod },
     { "ReduceMax", reduce_max },

@@ -96,12 +96,16 @@ aosa_status ao_delta_base_create(const struct ao_delta *delta, const float *clip
     if (!base)
         return ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", sizeof *base);
     const size_t n = (size_t)delta->base_floats, k = (size_t)ao_delta_outputs(delta);
-    base->floats = ao_alloc_raw(n, sizeof *base->floats);
-    base->output = ao_alloc_raw(k, sizeof *base->output);
-    base->bytes = (n + k) * sizeof *base->floats;
-    aosa_status status = AOSA_OK;
-    if (!base->floats || !base->output)
-        status = ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", base->bytes);
+    base->budget = delta->graph->budget;
+    aosa_status status =
+        ao_budget_take(base->budget, (n + k) * sizeof *base->floats, "the clip's own activations");
+    if (status == AOSA_OK) {
+        base->bytes = (n + k) * sizeof *base->floats;
+        base->floats = ao_alloc_raw(n, sizeof *base->floats);
+        base->output = ao_alloc_raw(k, sizeof *base->output);
+        if (!base->floats || !base->output)
+            status = ao_fail(AOSA_ERR_NOMEM, "delta base: %zu bytes", base->bytes);
+    }
     if (status == AOSA_OK) {
         store_clip(delta, clip, base);
         status = delta->program ? run_dense(delta, clip, poll, base)
@@ -121,6 +125,7 @@ void ao_delta_base_destroy(struct ao_delta_base **base)
         return;
     ao_free((*base)->floats);
     ao_free((*base)->output);
+    ao_budget_give((*base)->budget, (*base)->bytes);
     ao_free(*base);
     *base = NULL;
 }

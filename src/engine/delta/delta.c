@@ -34,6 +34,7 @@ void ao_delta_destroy(struct ao_delta **delta)
         for (int f = 0; f < d->steps[i].n_winograd; f++)
             ao_free(d->steps[i].winograd[f].weights);
     }
+    ao_budget_give(d->graph->budget, d->weight_bytes);
     ao_program_destroy(&d->program);
     ao_arena_fini(&d->arena);
     ao_free(d);

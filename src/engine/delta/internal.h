@@ -141,6 +141,7 @@ struct ao_delta_base {
     float *floats; /* [base_floats] */
     float *output; /* [outputs] */
     size_t bytes;
+    struct ao_budget *budget; /* where they are booked */
 };
 
 struct ao_delta_support {
@@ -196,7 +197,7 @@ struct ao_delta_session {
     char *tail_block, *tail_scratch;
     struct ao_view *tail_views;
     struct ao_delta_stat *stats; /* [n_steps + 1], the last is the tail */
-    size_t bytes;
+    size_t bytes, booked;        /* the block apart; in the graph's budget, the block included */
 };
 
 static inline int64_t ao_delta_positions(const struct ao_delta_extent *extent)
@@ -223,7 +224,7 @@ void ao_delta_fuse(struct ao_delta *delta);
 /* Convolution weights as the file has them: of output channel o and channel c of tap k at
  * o * out_step + c * in_step + k, times `factor`, which is alpha of a Gemm. */
 struct ao_delta_weight_source {
-    const float *weights;
+    const void *weights; /* see ao_weight */
     int64_t out_step, in_step;
     double factor;
 };
@@ -246,6 +247,8 @@ aosa_status ao_delta_forward(const struct ao_delta *delta, const struct ao_poll 
 /* run.c */
 aosa_status ao_delta_plan_block(struct ao_delta_session *session);
 void ao_delta_run_step(struct ao_delta_session *session, const struct ao_delta_base *base, int i);
+/* Books what the session has grown to, with a block of that many bytes. AOSA_ERR_NOMEM. */
+aosa_status ao_delta_session_book(struct ao_delta_session *session, size_t block_bytes);
 void ao_delta_clear_last_row(struct ao_delta_session *session, int32_t value);
 aosa_status ao_delta_tail_run(const struct ao_delta *delta, const struct ao_delta_base *base,
                               struct ao_delta_session *session, float *outputs);

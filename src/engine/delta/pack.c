@@ -77,9 +77,10 @@ void ao_delta_weight_lanes(const struct ao_delta_step *step,
                            const struct ao_delta_weight_source *source, int64_t o, int64_t end,
                            int64_t tap, int64_t d, float *lanes)
 {
-    const float *w = source->weights + o * source->out_step + weight_offset(step, source, tap, d);
-    for (int64_t i = 0; i < AO_IGEMM_COLS; i++, w += source->out_step)
-        lanes[i] = o + i < end ? (float)(source->factor * (double)*w) : 0;
+    int64_t at = o * source->out_step + weight_offset(step, source, tap, d);
+    for (int64_t i = 0; i < AO_IGEMM_COLS; i++, at += source->out_step)
+        lanes[i] =
+            o + i < end ? (float)(source->factor * (double)ao_weight(source->weights, at)) : 0;
 }
 
 struct pack {
@@ -110,8 +111,8 @@ static void pack_depthwise(const struct ao_delta_step *step,
     const struct ao_delta_conv *conv = &step->conv;
     for (int64_t tap = 0; tap < conv->taps; tap++)
         for (int64_t c = 0; c < conv->group; c++)
-            conv->weights[tap * conv->group + c] =
-                source->weights[c * source->out_step + weight_offset(step, source, tap, 0)];
+            conv->weights[tap * conv->group + c] = ao_weight(
+                source->weights, c * source->out_step + weight_offset(step, source, tap, 0));
 }
 
 static struct ao_delta_weight_source source_of(const struct ao_delta *delta,
@@ -132,11 +133,12 @@ static struct ao_delta_weight_source source_of(const struct ao_delta *delta,
 aosa_status ao_delta_weights_alloc(struct ao_delta *delta, const struct ao_delta_step *step,
                                    size_t floats, float **weights)
 {
+    AO_TRY(ao_budget_take(delta->graph->budget, floats * sizeof **weights, "prepared weights"));
+    delta->weight_bytes += floats * sizeof **weights;
     *weights = ao_alloc_raw(floats, sizeof **weights);
     if (!*weights)
         return ao_fail(AOSA_ERR_NOMEM, "node '%s': no memory for %zu packed weights",
                        step->node->name, floats);
-    delta->weight_bytes += floats * sizeof **weights;
     return AOSA_OK;
 }
 
@@ -191,5 +193,7 @@ aosa_status ao_delta_pack(struct ao_delta *delta, struct ao_delta_step *step, in
     const struct ao_delta_weight_source source = source_of(delta, step);
     if (step->direct)
         AO_TRY(pack_direct(delta, step, &source, threads));
-    return ao_delta_winograd_pack(delta, step, &source, threads);
+    AO_TRY(ao_delta_winograd_pack(delta, step, &source, threads));
+    ao_graph_release(delta->graph, step->node->in[1]);
+    return AOSA_OK;
 }

@@ -63,6 +63,8 @@ aosa_status ao_delta_session_create(const struct ao_delta *delta, struct ao_delt
         status = ao_delta_winograd_reserve(session);
     if (!whole)
         status = ao_fail(AOSA_ERR_NOMEM, "delta session: %zu bytes", session->bytes);
+    if (status == AOSA_OK)
+        status = ao_delta_session_book(session, 0);
     if (status != AOSA_OK) {
         ao_delta_session_destroy(&session);
         return status;
@@ -96,6 +98,7 @@ void ao_delta_session_destroy(struct ao_delta_session **session)
     ao_free(s->components[0]);
     ao_free(s->components[1]);
     ao_delta_tiles_destroy(&s->tiles);
+    ao_budget_give(s->delta->graph->budget, s->booked);
     ao_free(s);
     *session = NULL;
 }
@@ -150,10 +153,22 @@ static aosa_status pack_block(struct ao_delta_session *session, size_t *bytes)
     return ao_plan_pack_in(session->spans, session->delta->graph->n_values, session->order, bytes);
 }
 
+aosa_status ao_delta_session_book(struct ao_delta_session *session, size_t block_bytes)
+{
+    struct ao_budget *budget = session->delta->graph->budget;
+    const size_t bytes = session->bytes + block_bytes;
+    if (bytes <= session->booked)
+        return AOSA_OK;
+    AO_TRY(ao_budget_take(budget, bytes - session->booked, "changes of one thread"));
+    session->booked = bytes;
+    return AOSA_OK;
+}
+
 static aosa_status reserve_block(struct ao_delta_session *session, size_t bytes)
 {
     if (bytes <= session->block_bytes)
         return AOSA_OK;
+    AO_TRY(ao_delta_session_book(session, bytes));
     ao_free(session->block);
     session->block_bytes = 0;
     session->block = ao_alloc_raw(bytes, 1);

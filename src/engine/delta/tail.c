@@ -32,9 +32,7 @@ static aosa_status widen_constant(struct ao_delta *delta, int32_t v)
     if (!view->data)
         return ao_fail(AOSA_ERR_NOMEM, "delta walk: no memory for constant '%s' in double",
                        value->name ? value->name : "");
-    const struct ao_view src =
-        ao_view_dense((void *)(uintptr_t)value->data, value->dtype, &value->shape);
-    ao_view_convert(view, &src);
+    ao_constant_convert(view, value);
     return AOSA_OK;
 }
 

@@ -5,7 +5,6 @@
 
 #include "core/alloc.h"
 #include "core/parallel.h"
-#include "engine/winograd.h"
 
 /*
  * Which forms of Winograd's filtering a layer may use, chosen when the weights are packed. A form
@@ -111,7 +110,7 @@ void ao_delta_winograd_forms(const struct ao_delta *delta, struct ao_delta_step 
     const struct ao_delta_conv *conv = &step->conv;
     const int64_t *in = delta->values[step->in[0]].extent.dims;
     const int64_t *out = delta->values[step->out].extent.dims;
-    struct ao_delta_winograd forms[2];
+    struct ao_delta_winograd forms[2] = { { .weights = NULL } };
     step->direct = true;
     step->n_winograd = 0;
     if (conv->matrix || conv->along_x || conv->group != 1 || conv->in < FEWEST_CHANNELS ||
@@ -136,6 +135,7 @@ struct pack {
     const struct ao_delta_step *step;
     const struct ao_delta_weight_source *source;
     const struct ao_delta_winograd *form;
+    const struct ao_kernels *kernels;
     size_t columns;
 };
 
@@ -143,22 +143,24 @@ static aosa_status pack_panel(void *context, int64_t panel, int thread)
 {
     const struct pack *pack = context;
     const struct ao_delta_conv *conv = &pack->step->conv;
-    const size_t in = (size_t)conv->in, pitch = in * pack->columns;
-    ao_winograd_lanes filter[AO_WINOGRAD_MOST];
-    float taps[LANES];
+    const size_t in = (size_t)conv->in;
+    double taps[AO_WINOGRAD_TAPS][LANES];
+    struct ao_winograd_filter filter = {
+        .n = { pack->form->n[0], pack->form->n[1], pack->form->n[2] },
+        .taps = taps,
+        .dst = pack->form->weights + (size_t)panel * in * LANES,
+        .pitch = in * pack->columns,
+    };
+    float lanes[LANES];
     (void)thread;
-    for (size_t c = 0; c < in; c++) {
+    for (size_t c = 0; c < in; c++, filter.dst += LANES) {
         for (int64_t k = 0; k < conv->taps; k++) {
             ao_delta_weight_lanes(pack->step, pack->source, panel * LANES, conv->out, k, (int64_t)c,
-                                  taps);
+                                  lanes);
             for (size_t i = 0; i < LANES; i++)
-                filter[k][i] = (double)taps[i];
+                taps[k][i] = (double)lanes[i];
         }
-        ao_winograd_filter(pack->form->n, filter);
-        float *dst = pack->form->weights + ((size_t)panel * in + c) * LANES;
-        for (size_t j = 0; j < pack->form->components; j++)
-            for (size_t i = 0; i < LANES; i++)
-                dst[j * pitch + i] = (float)filter[j][i];
+        pack->kernels->winograd_filter(&filter);
     }
     return AOSA_OK;
 }
@@ -169,7 +171,7 @@ aosa_status ao_delta_winograd_pack(struct ao_delta *delta, struct ao_delta_step 
     const int64_t panels = (step->conv.out + LANES - 1) / LANES;
     for (int f = 0; f < step->n_winograd; f++) {
         struct ao_delta_winograd *form = &step->winograd[f];
-        struct pack pack = { step, source, form, (size_t)panels * LANES };
+        struct pack pack = { step, source, form, delta->kernels, (size_t)panels * LANES };
         const size_t floats = form->components * (size_t)step->conv.in * pack.columns;
         AO_TRY(ao_delta_weights_alloc(delta, step, floats, &form->weights));
         AO_TRY(ao_parallel_for(threads, panels, pack_panel, &pack));

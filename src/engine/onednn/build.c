@@ -117,6 +117,9 @@ static aosa_status emit_nodes(struct ao_dnnl_build *build, size_t from, size_t e
         const struct ao_dnnl_job job = { .node = &graph->nodes[owner],
                                          .fusion = build->fusions[owner] };
         AO_TRY(emit(build, &job));
+        for (int i = 0; i < job.node->n_in; i++)
+            if (job.node->in[i] >= 0)
+                ao_graph_release(graph, job.node->in[i]);
     }
     return AOSA_OK;
 }

@@ -3,20 +3,8 @@
 
 #include "core/alloc.h"
 #include "core/parallel.h"
-#include "engine/onednn/loops.h"
+#include "engine/onednn/conv.h"
 #include "ops/conv.h"
-
-/* A convolution, or the gradient of one, as oneDNN is asked for it. */
-struct conv {
-    const struct ao_node *node;
-    struct ao_shape src, dst;
-    struct ao_window window;
-    struct ao_view weights; /* [M][C][kernel], or with groups [G][M][C][kernel] */
-    int bias;               /* value or -1 */
-    int source;   /* tensor that the primitive reads; -1: the node's input in its layout */
-    bool flipped; /* the order of the taps is turned round */
-    bool spreads; /* a deconvolution */
-};
 
 /* Weights [G M][C][kernel] as the file holds them; transposed: [C][M] in each group. */
 static struct ao_view weight_view(const struct ao_value *weights, int64_t group, bool transposed)
@@ -40,7 +28,7 @@ static struct ao_view weight_view(const struct ao_value *weights, int64_t group,
  * A strided 1x1x1 convolution reads some of the input and leaves the rest: taken out first, the
  * fast kernels for stride 1 do the sum (21 against 39 GFLOP/s for 256 -> 512 channels with AVX2).
  */
-static aosa_status find_source(struct ao_dnnl_build *build, struct conv *conv)
+static aosa_status find_source(struct ao_dnnl_build *build, struct ao_dnnl_conv_form *conv)
 {
     struct ao_window *window = &conv->window;
     bool strided = false, single = true;
@@ -66,10 +54,10 @@ static aosa_status find_source(struct ao_dnnl_build *build, struct conv *conv)
 
 /* As the node has it. */
 static aosa_status read_conv(struct ao_dnnl_build *build, const struct ao_node *node,
-                             struct conv *conv)
+                             struct ao_dnnl_conv_form *conv)
 {
     const struct ao_conv_params *params = node->params;
-    *conv = (struct conv){
+    *conv = (struct ao_dnnl_conv_form){
         .node = node,
         .src = ao_dnnl_shape(build, node->in[0]),
         .dst = ao_dnnl_shape(build, node->out[0]),
@@ -87,10 +75,10 @@ static aosa_status read_conv(struct ao_dnnl_build *build, const struct ao_node *
  * as fast as its backward ones, and take post-ops. Other strides are its deconvolution.
  */
 static void read_gradient(const struct ao_dnnl_build *build, const struct ao_node *node,
-                          struct conv *conv)
+                          struct ao_dnnl_conv_form *conv)
 {
     const struct ao_conv_params *params = node->params;
-    *conv = (struct conv){
+    *conv = (struct ao_dnnl_conv_form){
         .node = node,
         .src = ao_dnnl_shape(build, node->in[0]),
         .dst = ao_dnnl_shape(build, node->out[0]),
@@ -113,7 +101,7 @@ union conv_desc {
     dnnl_deconvolution_desc_t deconv;
 };
 
-static bool init_desc(const struct ao_dnnl_build *build, const struct conv *conv,
+static bool init_desc(const struct ao_dnnl_build *build, const struct ao_dnnl_conv_form *conv,
                       union conv_desc *desc)
 {
     const struct ao_shape bias_shape = { .rank = 1, .dims = { conv->dst.dims[1] } };
@@ -139,7 +127,7 @@ static bool init_desc(const struct ao_dnnl_build *build, const struct conv *conv
 
 /* *pd is NULL when oneDNN cannot do it. */
 static aosa_status describe(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                            const struct conv *conv, dnnl_primitive_desc_t *pd)
+                            const struct ao_dnnl_conv_form *conv, dnnl_primitive_desc_t *pd)
 {
     union conv_desc desc;
     *pd = NULL;
@@ -175,18 +163,17 @@ static aosa_status destination(struct ao_dnnl_build *build, const struct ao_dnnl
 /* A copy of the weights with the taps of each filter turned round, for ao_free; NULL: no memory. */
 static float *flip(const struct ao_value *weights)
 {
-    const float *src = weights->data;
     const int64_t n = ao_shape_count(&weights->shape);
     const int64_t taps = n / (weights->shape.dims[0] * weights->shape.dims[1]);
     float *copy = ao_alloc_raw((size_t)n, sizeof *copy);
     for (int64_t i = 0; copy && i < n; i += taps)
         for (int64_t k = 0; k < taps; k++)
-            copy[i + k] = src[i + taps - 1 - k];
+            copy[i + k] = ao_weight(weights->data, i + taps - 1 - k);
     return copy;
 }
 
 /* Weights and bias in the layouts that the primitive wants, appended to the arguments. */
-static aosa_status add_weights(struct ao_dnnl_build *build, const struct conv *conv,
+static aosa_status add_weights(struct ao_dnnl_build *build, const struct ao_dnnl_conv_form *conv,
                                const_dnnl_primitive_desc_t pd, struct ao_dnnl_arg *args,
                                int *n_args)
 {
@@ -209,7 +196,7 @@ static aosa_status add_weights(struct ao_dnnl_build *build, const struct conv *c
 }
 
 static aosa_status add_conv(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                            const struct conv *conv, const_dnnl_primitive_desc_t pd,
+                            const struct ao_dnnl_conv_form *conv, const_dnnl_primitive_desc_t pd,
                             struct ao_dnnl_arg args[4], int *n_args)
 {
     const dnnl_memory_desc_t *src_md = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0);
@@ -237,7 +224,7 @@ static bool is_constant_floats(const struct ao_graph *graph, int value)
  * cores: 5.7 s of processor time a clip against 0.8 s), and could change its bits; so does
  * dividing the product of a deconvolution.
  */
-static bool is_product(const struct conv *conv, const_dnnl_primitive_desc_t pd)
+static bool is_product(const struct ao_dnnl_conv_form *conv, const_dnnl_primitive_desc_t pd)
 {
     const char *name = NULL;
     const bool grouped = ((const struct ao_conv_params *)conv->node->params)->group > 1;
@@ -248,7 +235,7 @@ static bool is_product(const struct conv *conv, const_dnnl_primitive_desc_t pd)
 
 /* Takes pd. */
 static aosa_status emit(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                        const struct conv *conv, dnnl_primitive_desc_t pd, bool *done)
+                        const struct ao_dnnl_conv_form *conv, dnnl_primitive_desc_t pd, bool *done)
 {
     struct ao_dnnl_arg args[4];
     int n_args;
@@ -265,115 +252,14 @@ static aosa_status emit(struct ao_dnnl_build *build, const struct ao_dnnl_job *j
     return AOSA_OK;
 }
 
-/* What our own loops are told; false where they have no form for the activation or for groups. */
-static bool describe_loop(const struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                          const struct conv *conv, struct ao_dnnl_loop_conv *loop)
-{
-    const struct ao_dnnl_fusion *fusion = &job->fusion;
-    const struct ao_node *act = fusion->act >= 0 ? &build->graph->nodes[fusion->act] : NULL;
-    if (conv->source >= 0 || ((const struct ao_conv_params *)conv->node->params)->group > 1 ||
-        (act && strcmp(act->type, "Relu") != 0))
-        return false;
-    *loop = (struct ao_dnnl_loop_conv){
-        .weights = build->graph->values[conv->node->in[1]].data,
-        .out_step = conv->weights.strides[0],
-        .in_step = conv->weights.strides[1],
-        .flipped = conv->flipped,
-        .bias = conv->bias >= 0 ? build->graph->values[conv->bias].data : NULL,
-        .window = conv->window,
-        .src = conv->src,
-        .dst = conv->dst,
-        .relu = act != NULL,
-    };
-    return true;
-}
-
-/* The residual is read as it is written, so it may lie in its place if nobody reads it later. */
-static aosa_status emit_loop(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                             const struct ao_dnnl_loop_conv *conv, const struct ao_dnnl_loop *loop)
-{
-    const struct ao_dnnl_fusion *fusion = &job->fusion;
-    const struct ao_shape shape = ao_dnnl_shape(build, fusion->result);
-    const bool adds = fusion->add >= 0;
-    struct ao_dnnl_arg args[3] = { { .tensor = -1 } };
-    AO_TRY(ao_dnnl_match(build, job->node->in[0], &conv->src_md, &args[0].tensor));
-    if (adds)
-        AO_TRY(ao_dnnl_match(build, fusion->residual, &conv->dst_md, &args[2].tensor));
-    if (adds && ao_dnnl_is_last_use(build, args[2].tensor))
-        AO_TRY(ao_dnnl_tensor_alias(build, &conv->dst_md, &shape, args[2].tensor, &args[1].tensor));
-    else
-        AO_TRY(ao_dnnl_tensor_add(build, &conv->dst_md, &shape, &args[1].tensor));
-    AO_TRY(ao_dnnl_loop_add(build, job->node, loop, args, adds ? 3 : 2));
-    ao_dnnl_bind(build, fusion->result, args[1].tensor);
-    return AOSA_OK;
-}
-
-/* In the layouts of the primitive. */
-static aosa_status try_winograd(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                                const struct conv *conv, const_dnnl_primitive_desc_t pd, bool *done)
-{
-    struct ao_dnnl_loop_conv form;
-    struct ao_dnnl_loop loop;
-    if (conv->spreads || !describe_loop(build, job, conv, &form))
-        return AOSA_OK;
-    form.src_md = *dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0);
-    form.dst_md = *dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0);
-    AO_TRY(ao_dnnl_winograd_create(build->program, &form, &loop));
-    *done = loop.form != NULL;
-    return *done ? emit_loop(build, job, &form, &loop) : AOSA_OK;
-}
-
-/* A gradient of few channels, such as that of the clip, row-major. */
-static aosa_status try_lines(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                             const struct conv *conv, bool *done)
-{
-    const struct ao_view src = ao_view_dense(NULL, AO_F32, &conv->src);
-    const struct ao_view dst = ao_view_dense(NULL, AO_F32, &conv->dst);
-    struct ao_dnnl_loop_conv form;
-    struct ao_dnnl_loop loop;
-    int gy;
-    if (!describe_loop(build, job, conv, &form) || form.relu || job->fusion.add >= 0)
-        return AOSA_OK;
-    AO_TRY(ao_dnnl_native(build, job->node->in[0], &gy));
-    if (!build->program->tensors[gy].has_md)
-        return AOSA_OK;
-    /* The window is that of the convolution, and its taps in their order. */
-    form.window = ((const struct ao_conv_params *)job->node->params)->window;
-    form.flipped = false;
-    form.src_md = ao_dnnl_md(&src);
-    form.dst_md = ao_dnnl_md(&dst);
-    AO_TRY(ao_dnnl_lines_create(build->program, &form, &loop));
-    *done = loop.form != NULL;
-    return *done ? emit_loop(build, job, &form, &loop) : AOSA_OK;
-}
-
-/* The gradient of a strided convolution, in the layout that dL/dy has. */
-static aosa_status try_spread(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                              const struct conv *conv, bool *done)
-{
-    struct ao_dnnl_loop_conv form;
-    struct ao_dnnl_loop loop;
-    int gy;
-    if (!conv->spreads || !describe_loop(build, job, conv, &form))
-        return AOSA_OK;
-    AO_TRY(ao_dnnl_native(build, job->node->in[0], &gy));
-    if (!build->program->tensors[gy].has_md)
-        return AOSA_OK;
-    form.src_md = ao_dnnl_md_chunks(&build->program->tensors[gy].md, &conv->src);
-    form.dst_md = ao_dnnl_md_chunks(&build->program->tensors[gy].md, &conv->dst);
-    AO_TRY(ao_dnnl_spread_create(build->program, &form, &loop));
-    *done = loop.form != NULL;
-    return *done ? emit_loop(build, job, &form, &loop) : AOSA_OK;
-}
-
 static aosa_status try_conv(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
-                            const struct conv *conv, bool *done)
+                            const struct ao_dnnl_conv_form *conv, bool *done)
 {
     dnnl_primitive_desc_t pd;
     AO_TRY(describe(build, job, conv, &pd));
     if (!pd)
         return AOSA_OK;
-    const aosa_status tried = try_winograd(build, job, conv, pd, done);
+    const aosa_status tried = ao_dnnl_try_winograd(build, job, conv, pd, done);
     if (tried != AOSA_OK || *done) {
         dnnl_primitive_desc_destroy(pd);
         return tried;
@@ -392,7 +278,7 @@ static aosa_status try_conv(struct ao_dnnl_build *build, const struct ao_dnnl_jo
 aosa_status ao_dnnl_conv(struct ao_dnnl_build *build, const struct ao_dnnl_job *job, bool *done)
 {
     const struct ao_node *node = job->node;
-    struct conv conv;
+    struct ao_dnnl_conv_form conv;
     if (!is_constant_floats(build->graph, node->in[1]) ||
         (node->n_in > 2 && node->in[2] >= 0 && !is_constant_floats(build->graph, node->in[2])))
         return AOSA_OK;
@@ -403,12 +289,12 @@ aosa_status ao_dnnl_conv(struct ao_dnnl_build *build, const struct ao_dnnl_job *
 aosa_status ao_dnnl_conv_grad(struct ao_dnnl_build *build, const struct ao_dnnl_job *job,
                               bool *done)
 {
-    struct conv conv;
+    struct ao_dnnl_conv_form conv;
     if (!is_constant_floats(build->graph, job->node->in[1]))
         return AOSA_OK;
     read_gradient(build, job->node, &conv);
-    AO_TRY(try_lines(build, job, &conv, done));
+    AO_TRY(ao_dnnl_try_lines(build, job, &conv, done));
     if (!*done)
-        AO_TRY(try_spread(build, job, &conv, done));
+        AO_TRY(ao_dnnl_try_spread(build, job, &conv, done));
     return *done ? AOSA_OK : try_conv(build, job, &conv, done);
 }

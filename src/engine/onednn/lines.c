@@ -45,7 +45,7 @@ static void fill_tap(const struct lines *l, const struct ao_dnnl_loop_conv *conv
         for (int64_t m = 0; m < l->inputs; m++) {
             const int64_t row = (c / AO_LINES_ROWS * l->inputs + m) * (int64_t)phase->n_taps;
             phase->weights[(row + (int64_t)k) * AO_LINES_ROWS + c % AO_LINES_ROWS] =
-                conv->weights[c * conv->out_step + m * conv->in_step + tap];
+                ao_weight(conv->weights, c * conv->out_step + m * conv->in_step + tap);
         }
 }
 
@@ -58,10 +58,11 @@ static aosa_status fill_phase(struct ao_dnnl_program *program, const struct line
     int64_t step[3];
     phase->n_taps = n;
     phase->at = ao_arena_alloc(&program->arena, n + 1, sizeof *phase->at);
-    phase->weights = ao_arena_alloc(&program->arena, floats + 1, sizeof *phase->weights);
-    if (!phase->at || !phase->weights)
-        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu values", floats);
-    program->weight_bytes += floats * sizeof *phase->weights;
+    if (!phase->at)
+        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: no memory for %zu taps", n);
+    void *memory;
+    AO_TRY(ao_dnnl_weight_memory(program, floats * sizeof *phase->weights, &memory));
+    phase->weights = memset(memory, 0, floats * sizeof *phase->weights);
     size_t k = 0;
     for (step[0] = 0; step[0] < axis[0].n_taps; step[0]++)
         for (step[1] = 0; step[1] < axis[1].n_taps; step[1]++)

@@ -49,10 +49,9 @@ void ao_dnnl_lift(const struct ao_shape *shape, int64_t extents[3])
 aosa_status ao_dnnl_loop_bias(struct ao_dnnl_program *program, const struct ao_dnnl_loop_conv *conv,
                               size_t columns, float **bias)
 {
-    *bias = ao_arena_alloc(&program->arena, columns, sizeof **bias);
-    if (!*bias)
-        return ao_fail(AOSA_ERR_NOMEM, "prepared bias: %zu values", columns);
-    program->weight_bytes += columns * sizeof **bias;
+    void *memory;
+    AO_TRY(ao_dnnl_weight_memory(program, columns * sizeof **bias, &memory));
+    *bias = memset(memory, 0, columns * sizeof **bias);
     if (conv->bias)
         memcpy(*bias, conv->bias, (size_t)conv->dst.dims[1] * sizeof **bias);
     return AOSA_OK;

@@ -14,7 +14,7 @@
 
 /* dst = act(convolution of src + bias + residual), or its gradient. */
 struct ao_dnnl_loop_conv {
-    const float *weights;
+    const void *weights;       /* see ao_weight */
     int64_t out_step, in_step; /* in them, from one channel of dst and of src to the next */
     bool flipped;              /* taps in reverse order */
     const float *bias;         /* [channels of dst] or NULL */

@@ -17,6 +17,7 @@ static void program_destroy(void *opaque)
         dnnl_memory_destroy(program->tensors[i].constant);
     dnnl_engine_destroy(program->engine);
     ao_arena_fini(&program->arena);
+    ao_budget_give(program->graph->budget, program->weight_bytes);
     ao_free(program->tensors);
     ao_free(program->steps);
     ao_free(program->inputs);

@@ -227,6 +227,10 @@ aosa_status ao_dnnl_describe_backward(struct ao_dnnl_build *build, const void *o
                                       const_dnnl_primitive_desc_t forward,
                                       dnnl_primitive_desc_t *pd);
 
+/* The same for a copy from one layout to another. */
+aosa_status ao_dnnl_describe_reorder(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
+                                     const dnnl_memory_desc_t *to, dnnl_primitive_desc_t *pd);
+
 /* Appends the primitive; destroys pd in any case. */
 aosa_status ao_dnnl_step_add(struct ao_dnnl_build *build, const struct ao_node *node,
                              dnnl_primitive_desc_t pd, const struct ao_dnnl_arg *args, int n_args);
@@ -242,9 +246,15 @@ aosa_status ao_dnnl_forward(struct ao_dnnl_build *build, const struct ao_node *n
 /* Appends a copy from one layout to another. */
 aosa_status ao_dnnl_reorder(struct ao_dnnl_build *build, int src, int dst);
 
+/* weights.c */
+
+/* Memory for prepared weights, booked and in the program's arena; not zeroed. AOSA_ERR_NOMEM. */
+aosa_status ao_dnnl_weight_memory(struct ao_dnnl_program *program, size_t bytes, void **memory);
+
 /*
- * Weights in layout `from` at `data` as a constant tensor in layout `to`, converted now. Where the
- * two agree the data is borrowed, unless it is `passing`: then it is always copied.
+ * Weights in layout `from` at `data`, at any address, as a constant tensor in layout `to`,
+ * converted now. Where the two agree the data is borrowed if it is aligned, unless it is `passing`:
+ * then it is always copied.
  */
 aosa_status ao_dnnl_weights(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
                             const void *data, const dnnl_memory_desc_t *to, bool passing,

@@ -10,7 +10,7 @@
 struct dense {
     int64_t rows, depth, cols;    /* K is depth, M is cols */
     int64_t depth_step, col_step; /* strides of W along k and m */
-    const float *weights;
+    const void *weights;
     int bias; /* value or -1 */
 };
 

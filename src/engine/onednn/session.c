@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "engine/backend.h"
@@ -104,11 +106,20 @@ static aosa_status make_calls(struct ao_dnnl_session *session)
     return AOSA_OK;
 }
 
+/* Inputs are zero until the caller writes them; every step writes what later ones read. */
+static void clear_inputs(const struct ao_dnnl_session *session)
+{
+    const struct ao_dnnl_program *program = session->program;
+    for (int i = 0; i < program->graph->n_inputs; i++) {
+        const struct ao_dnnl_tensor *input = &program->tensors[program->inputs[i]];
+        memset(session->block + input->offset, 0, input->bytes);
+    }
+}
+
 static aosa_status fill(struct ao_dnnl_session *session)
 {
     const struct ao_dnnl_program *program = session->program;
-    /* Inputs are zero until the caller writes them, and a first run reads nothing undefined. */
-    session->block = ao_alloc(program->block_bytes ? program->block_bytes : 1, 1);
+    session->block = ao_alloc_raw(program->block_bytes ? program->block_bytes : 1, 1);
     session->scratch = ao_alloc_raw(program->scratch_bytes ? program->scratch_bytes : 1, 1);
     session->memories = ao_alloc(program->n_tensors + 1, sizeof *session->memories);
     session->calls = ao_alloc(program->n_steps + 1, sizeof *session->calls);
@@ -120,7 +131,9 @@ static aosa_status fill(struct ao_dnnl_session *session)
     if (status != dnnl_success)
         return ao_dnnl_fail(status, "make a stream", "session");
     AO_TRY(make_memories(session));
-    return make_calls(session);
+    AO_TRY(make_calls(session));
+    clear_inputs(session);
+    return AOSA_OK;
 }
 
 aosa_status ao_dnnl_session_create(const void *program, void **result)

@@ -50,7 +50,7 @@ static void pack_panel(const struct spread *s, const struct ao_dnnl_loop_conv *c
                     for (int64_t i = 0; i < AO_IGEMM_COLS; i++) {
                         const int64_t o = (int64_t)panel * AO_IGEMM_COLS + i;
                         const int64_t at = o * conv->out_step + (int64_t)c * conv->in_step + tap;
-                        *dst++ = o < conv->dst.dims[1] ? conv->weights[at] : 0;
+                        *dst++ = o < conv->dst.dims[1] ? ao_weight(conv->weights, at) : 0;
                     }
             }
 }
@@ -78,14 +78,14 @@ static aosa_status fill_phase(struct ao_dnnl_program *program, const struct spre
     phase->n_items = (elements + TILES * AO_IGEMM_ROWS - 1) / (TILES * AO_IGEMM_ROWS);
     const size_t taps = (size_t)phase->n_taps, panels = s->columns / AO_IGEMM_COLS;
     const size_t floats = taps * s->inputs * AO_IGEMM_COLS;
-    float *weights = ao_arena_alloc(&program->arena, panels * floats + 1, sizeof *weights);
+    void *weights;
+    AO_TRY(ao_dnnl_weight_memory(program, panels * floats * sizeof(float), &weights));
     phase->tap = ao_arena_alloc(&program->arena, taps + 1, sizeof *phase->tap);
     phase->back = ao_arena_alloc(&program->arena, taps + 1, sizeof *phase->back);
-    if (!weights || !phase->tap || !phase->back)
-        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu values", panels * floats);
-    program->weight_bytes += panels * floats * sizeof *weights;
+    if (!phase->tap || !phase->back)
+        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: no memory for %zu taps", taps);
     for (size_t p = 0; p < panels; p++)
-        pack_panel(s, conv, phase, p, weights + p * floats);
+        pack_panel(s, conv, phase, p, (float *)weights + p * floats);
     phase->weights = weights;
     list_taps(s, phase);
     return AOSA_OK;

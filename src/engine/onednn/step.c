@@ -130,8 +130,8 @@ aosa_status ao_dnnl_loop_add(struct ao_dnnl_build *build, const struct ao_node *
     return AOSA_OK;
 }
 
-static aosa_status describe_reorder(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
-                                    const dnnl_memory_desc_t *to, dnnl_primitive_desc_t *pd)
+aosa_status ao_dnnl_describe_reorder(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
+                                     const dnnl_memory_desc_t *to, dnnl_primitive_desc_t *pd)
 {
     dnnl_primitive_attr_t attr;
     AO_TRY(scratchpad_attr(NULL, &attr));
@@ -148,72 +148,9 @@ aosa_status ao_dnnl_reorder(struct ao_dnnl_build *build, int src, int dst)
 {
     const struct ao_dnnl_tensor *tensors = build->program->tensors;
     dnnl_primitive_desc_t pd;
-    AO_TRY(describe_reorder(build, &tensors[src].md, &tensors[dst].md, &pd));
+    AO_TRY(ao_dnnl_describe_reorder(build, &tensors[src].md, &tensors[dst].md, &pd));
     const struct ao_dnnl_arg args[] = { { DNNL_ARG_FROM, src }, { DNNL_ARG_TO, dst } };
     return ao_dnnl_step_add(build, NULL, pd, args, 2);
-}
-
-/* Runs a reorder once, with its own scratch. */
-static dnnl_status_t convert_now(struct ao_dnnl_build *build, dnnl_primitive_desc_t pd,
-                                 dnnl_memory_t src, dnnl_memory_t dst, void *scratch)
-{
-    const dnnl_engine_t engine = build->program->engine;
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    dnnl_primitive_t primitive = NULL;
-    dnnl_stream_t stream = NULL;
-    dnnl_memory_t scratchpad = NULL;
-    dnnl_status_t status = dnnl_primitive_create(&primitive, pd);
-    if (status == dnnl_success)
-        status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-    if (status == dnnl_success)
-        status = dnnl_memory_create(&scratchpad, md, engine, scratch);
-    if (status == dnnl_success) {
-        const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, src },
-                                         { DNNL_ARG_TO, dst },
-                                         { DNNL_ARG_SCRATCHPAD, scratchpad } };
-        status = dnnl_primitive_execute(primitive, stream, 3, args);
-    }
-    if (status == dnnl_success)
-        status = dnnl_stream_wait(stream);
-    dnnl_memory_destroy(scratchpad);
-    dnnl_stream_destroy(stream);
-    dnnl_primitive_destroy(primitive);
-    return status;
-}
-
-static aosa_status prepare(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
-                           const void *data, int tensor)
-{
-    dnnl_primitive_desc_t pd;
-    AO_TRY(describe_reorder(build, from, &build->program->tensors[tensor].md, &pd));
-    const size_t bytes =
-        dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
-    void *scratch = ao_alloc_raw(bytes ? bytes : 1, 1);
-    dnnl_memory_t src = NULL;
-    dnnl_status_t status =
-        scratch ? dnnl_memory_create(&src, from, build->program->engine, (void *)(uintptr_t)data)
-                : dnnl_out_of_memory;
-    if (status == dnnl_success)
-        status = convert_now(build, pd, src, build->program->tensors[tensor].constant, scratch);
-    dnnl_memory_destroy(src);
-    dnnl_primitive_desc_destroy(pd);
-    ao_free(scratch);
-    return status == dnnl_success ? AOSA_OK : ao_dnnl_fail(status, "prepare weights", "weights");
-}
-
-aosa_status ao_dnnl_weights(struct ao_dnnl_build *build, const dnnl_memory_desc_t *from,
-                            const void *data, const dnnl_memory_desc_t *to, bool passing,
-                            int *tensor)
-{
-    if (dnnl_memory_desc_equal(from, to) && !passing)
-        return ao_dnnl_tensor_constant(build, to, data, tensor);
-    const size_t bytes = dnnl_memory_desc_get_size(to);
-    void *prepared = ao_arena_alloc_raw(&build->program->arena, bytes, 1);
-    if (!prepared)
-        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu bytes", bytes);
-    build->program->weight_bytes += bytes;
-    AO_TRY(ao_dnnl_tensor_constant(build, to, prepared, tensor));
-    return prepare(build, from, data, *tensor);
 }
 
 /* Tensor of one output of forward: channels-last, as most readers want it. */

@@ -82,6 +82,18 @@ aosa_status ao_dnnl_tensor_view(struct ao_dnnl_build *build, const struct ao_vie
     return view->data ? make_constant(build, *tensor, view->data) : AOSA_OK;
 }
 
+/* Whatever inputs and nodes did not make is constant, or has no elements. */
+static aosa_status add_constant(struct ao_dnnl_build *build, int value, int *tensor)
+{
+    const struct ao_value *v = &build->graph->values[value];
+    struct ao_view view = ao_view_dense((void *)(uintptr_t)v->data, v->dtype, &v->shape);
+    if (!ao_value_is_aligned(v)) {
+        AO_TRY(ao_dnnl_weight_memory(build->program, ao_value_bytes(v), &view.data));
+        memcpy(view.data, v->data, ao_value_bytes(v));
+    }
+    return ao_dnnl_tensor_view(build, &view, tensor);
+}
+
 void ao_dnnl_bind(struct ao_dnnl_build *build, int value, int tensor)
 {
     struct ao_dnnl_tensor *tensors = build->program->tensors;
@@ -94,10 +106,7 @@ aosa_status ao_dnnl_native(struct ao_dnnl_build *build, int value, int *tensor)
     *tensor = build->first[value];
     if (*tensor >= 0)
         return AOSA_OK;
-    /* Whatever inputs and nodes did not make is constant, or has no elements. */
-    const struct ao_value *v = &build->graph->values[value];
-    const struct ao_view view = ao_view_dense((void *)(uintptr_t)v->data, v->dtype, &v->shape);
-    AO_TRY(ao_dnnl_tensor_view(build, &view, tensor));
+    AO_TRY(add_constant(build, value, tensor));
     ao_dnnl_bind(build, value, *tensor);
     return AOSA_OK;
 }

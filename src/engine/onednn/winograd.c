@@ -3,7 +3,6 @@
 
 #include "core/parallel.h"
 #include "engine/onednn/loops.h"
-#include "engine/winograd.h"
 
 /*
  * Convolutions of stride 1 with 3 taps on some axes by Winograd's filtering (kernels.h): a tile of
@@ -130,30 +129,40 @@ struct pack {
     const struct winograd *winograd;
 };
 
+/* Taps of filters o, o + 1, ... for channel c; zeros beyond the last of either. */
+static void read_filters(const struct ao_dnnl_loop_conv *conv, int64_t o, int64_t c,
+                         double (*filter)[AO_IGEMM_COLS])
+{
+    int64_t taps = 1;
+    for (int i = 0; i < conv->window.rank; i++)
+        taps *= conv->window.kernel[i];
+    const bool inside = c < conv->src.dims[1];
+    const int64_t n = inside && o < conv->dst.dims[1] ? conv->dst.dims[1] - o : 0;
+    if (n < AO_IGEMM_COLS)
+        memset(filter, 0, (size_t)taps * sizeof *filter);
+    for (int64_t i = 0; i < AO_IGEMM_COLS && i < n; i++) {
+        const int64_t at = (o + i) * conv->out_step + c * conv->in_step;
+        for (int64_t k = 0; k < taps; k++)
+            filter[conv->flipped ? taps - 1 - k : k][i] = (double)ao_weight(conv->weights, at + k);
+    }
+}
+
 static aosa_status pack_panel(void *context, int64_t panel, int thread)
 {
     const struct pack *pack = context;
     const struct ao_dnnl_loop_conv *conv = pack->conv;
     const struct winograd *w = pack->winograd;
-    const int64_t inputs = conv->src.dims[1], outputs = conv->dst.dims[1];
-    int64_t taps = 1;
-    ao_winograd_lanes filter[AO_WINOGRAD_MOST];
+    double taps[AO_WINOGRAD_TAPS][AO_IGEMM_COLS];
+    struct ao_winograd_filter filter = {
+        .n = { w->n[0], w->n[1], w->n[2] },
+        .taps = taps,
+        .dst = w->weights + (size_t)panel * w->inputs * AO_IGEMM_COLS,
+        .pitch = w->inputs * w->columns,
+    };
     (void)thread;
-    for (int i = 0; i < conv->window.rank; i++)
-        taps *= conv->window.kernel[i];
-    for (int64_t c = 0; c < (int64_t)w->inputs; c++) {
-        for (int64_t k = 0; k < taps; k++)
-            for (int64_t i = 0; i < AO_IGEMM_COLS; i++) {
-                const int64_t o = panel * AO_IGEMM_COLS + i;
-                const int64_t at =
-                    o * conv->out_step + c * conv->in_step + (conv->flipped ? taps - 1 - k : k);
-                filter[k][i] = o < outputs && c < inputs ? (double)conv->weights[at] : 0;
-            }
-        ao_winograd_filter(w->n, filter);
-        float *dst = w->weights + ((size_t)panel * w->inputs + (size_t)c) * AO_IGEMM_COLS;
-        for (size_t j = 0; j < w->components; j++, dst += w->inputs * w->columns)
-            for (size_t i = 0; i < AO_IGEMM_COLS; i++)
-                dst[i] = (float)filter[j][i];
+    for (int64_t c = 0; c < (int64_t)w->inputs; c++, filter.dst += AO_IGEMM_COLS) {
+        read_filters(conv, panel * AO_IGEMM_COLS, c, taps);
+        w->kernels->winograd_filter(&filter);
     }
     return AOSA_OK;
 }
@@ -163,10 +172,9 @@ static aosa_status pack_weights(struct ao_dnnl_program *program,
 {
     const size_t floats = w->components * w->inputs * w->columns;
     struct pack pack = { conv, w };
-    w->weights = ao_arena_alloc_raw(&program->arena, floats, sizeof *w->weights);
-    if (!w->weights)
-        return ao_fail(AOSA_ERR_NOMEM, "prepared weights: %zu bytes", floats * sizeof(float));
-    program->weight_bytes += floats * sizeof(float);
+    void *memory;
+    AO_TRY(ao_dnnl_weight_memory(program, floats * sizeof *w->weights, &memory));
+    w->weights = memory;
     AO_TRY(ao_dnnl_loop_bias(program, conv, w->columns, &w->bias));
     return ao_parallel_for(program->inner_threads, (int64_t)(w->columns / AO_IGEMM_COLS),
                            pack_panel, &pack);

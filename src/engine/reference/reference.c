@@ -38,6 +38,7 @@ static void program_destroy(void *opaque)
     ao_free(program->views);
     ao_free(program->spans);
     ao_free(program->constants);
+    ao_budget_give(program->graph->budget, program->memory.weight_bytes);
     ao_free(program);
 }
 
@@ -46,32 +47,34 @@ static size_t view_bytes(const struct ao_view *view)
     return (size_t)ao_shape_count(&view->shape) * ao_dtype_size(view->dtype);
 }
 
-/* Constants stay where they are unless their type widens. */
+/* Constants stay where they are unless their type widens or they are not aligned. */
 static aosa_status place_constants(struct reference_program *program)
 {
     const struct ao_graph *graph = program->graph;
     struct ao_span *spans = program->spans;
     for (size_t i = 0; i < graph->n_values; i++) {
         const struct ao_value *value = &graph->values[i];
-        const bool widens = value->data && program->views[i].dtype != value->dtype;
+        const bool copied =
+            value->data && (program->views[i].dtype != value->dtype || !ao_value_is_aligned(value));
         /* All alive together: one after the other. */
-        spans[i] = (struct ao_span){ .bytes = widens ? view_bytes(&program->views[i]) : 0 };
+        spans[i] = (struct ao_span){ .bytes = copied ? view_bytes(&program->views[i]) : 0 };
     }
     AO_TRY(ao_plan_pack(spans, graph->n_values, &program->memory.weight_bytes));
     if (program->memory.weight_bytes == 0)
         return AOSA_OK;
-    program->constants = ao_alloc_raw(program->memory.weight_bytes, 1);
+    const size_t bytes = program->memory.weight_bytes;
+    program->memory.weight_bytes = 0; /* of which nothing is booked yet */
+    AO_TRY(ao_budget_take(graph->budget, bytes, "copied weights"));
+    program->memory.weight_bytes = bytes;
+    program->constants = ao_alloc_raw(bytes, 1);
     if (!program->constants)
-        return ao_fail(AOSA_ERR_NOMEM, "weights in double: %zu bytes",
-                       program->memory.weight_bytes);
+        return ao_fail(AOSA_ERR_NOMEM, "copied weights: no memory for %zu bytes", bytes);
     for (size_t i = 0; i < graph->n_values; i++) {
         if (spans[i].bytes == 0)
             continue;
-        const struct ao_value *value = &graph->values[i];
-        const struct ao_view src =
-            ao_view_dense((void *)(uintptr_t)value->data, value->dtype, &value->shape);
         program->views[i].data = program->constants + spans[i].offset;
-        ao_view_convert(&program->views[i], &src);
+        ao_constant_convert(&program->views[i], &graph->values[i]);
+        ao_graph_release(graph, (int32_t)i);
     }
     return AOSA_OK;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/filter.h"
 #include "kernels/x86/x86.h"
 
 #ifdef AO_HAVE_X86
@@ -299,6 +300,11 @@ static void winograd_out(const struct ao_winograd *tile)
     winograd_rest(tile, c, ao_winograd_out_c);
 }
 
+static void winograd_filter(const struct ao_winograd_filter *filter)
+{
+    ao_filter(filter);
+}
+
 const struct ao_kernels ao_kernels_avx2 = {
     .igemm = igemm,
     .depthwise = depthwise,
@@ -307,6 +313,7 @@ const struct ao_kernels ao_kernels_avx2 = {
     .add = add,
     .max_pool = max_pool,
     .winograd_in = winograd_in,
+    .winograd_filter = winograd_filter,
     .winograd_out = winograd_out,
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/filter.h"
 #include "kernels/x86/x86.h"
 
 #include <math.h>
@@ -374,6 +375,11 @@ static void winograd_out(const struct ao_winograd *tile)
         winograd_out_part(tile, c, first(tile->channels - c));
 }
 
+static void winograd_filter(const struct ao_winograd_filter *filter)
+{
+    ao_filter(filter);
+}
+
 const struct ao_kernels TABLE = {
     .igemm = igemm,
     .depthwise = depthwise,
@@ -382,6 +388,7 @@ const struct ao_kernels TABLE = {
     .add = add,
     .max_pool = max_pool,
     .winograd_in = winograd_in,
+    .winograd_filter = winograd_filter,
     .winograd_out = winograd_out,
 };
 
