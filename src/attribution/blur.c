@@ -10,8 +10,8 @@
 
 /*
  * The blur of an axis of n samples as a matrix, out_i = sum_k weight(i, k) in_k, with the taps
- * beyond a border folded onto it: a wide Gaussian then costs n products a sample, not 8 sigma, and
- * both axes become sums of whole rows.
+ * beyond a border folded onto it, or left out: a wide Gaussian then costs n products a sample, not
+ * 8 sigma, and both axes become sums of whole rows.
  */
 struct axis {
     int n, radius;
@@ -30,7 +30,8 @@ static int clamp_index(int i, int n)
     return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-static aosa_status create_axis(int n, double sigma, bool transposed, struct axis *axis)
+static aosa_status create_axis(int n, double sigma, enum ao_border border, bool transposed,
+                               struct axis *axis)
 {
     const int radius = (int)ceil(4 * sigma);
     double *taps = ao_alloc((size_t)radius + 1, sizeof *taps);
@@ -43,7 +44,8 @@ static aosa_status create_axis(int n, double sigma, bool transposed, struct axis
     for (int i = 0; allocated && i < n; i++) {
         memset(row, 0, (size_t)n * sizeof *row);
         for (int j = -radius; j <= radius; j++)
-            row[clamp_index(i + j, n)] += taps[j < 0 ? -j : j] / sum;
+            if (border == AO_BORDER_NEAREST || clamp_index(i + j, n) == i + j)
+                row[clamp_index(i + j, n)] += taps[j < 0 ? -j : j] / sum;
         for (int k = 0; k < n; k++)
             axis->weights[transposed ? k * n + i : i * n + k] = (float)row[k];
     }
@@ -89,17 +91,17 @@ static aosa_status blur_frame(void *context, int64_t frame, int thread)
     return AOSA_OK;
 }
 
-aosa_status ao_blur_frames(const float *src, int n, int H, int W, double sigma, int threads,
-                           float *dst)
+aosa_status ao_blur_frames(const float *src, int n, int H, int W, double sigma,
+                           enum ao_border border, int threads, float *dst)
 {
     if (sigma <= 0) {
         memcpy(dst, src, (size_t)n * (size_t)H * (size_t)W * sizeof *dst);
         return AOSA_OK;
     }
     struct blur blur = { .src = src, .dst = dst };
-    aosa_status status = create_axis(H, sigma, false, &blur.y);
+    aosa_status status = create_axis(H, sigma, border, false, &blur.y);
     if (status == AOSA_OK)
-        status = create_axis(W, sigma, true, &blur.x);
+        status = create_axis(W, sigma, border, true, &blur.x);
     blur.rows = ao_alloc_raw((size_t)threads, (size_t)W * sizeof *blur.rows);
     if (status == AOSA_OK && !blur.rows)
         status = ao_fail(AOSA_ERR_NOMEM, "blur: no memory for %d threads", threads);

@@ -4,11 +4,14 @@
 
 #include "core/status.h"
 
+/* What lies around a frame: its nearest pixel, or 0. */
+enum ao_border { AO_BORDER_NEAREST, AO_BORDER_ZERO };
+
 /*
- * Frames [n][H][W] under a Gaussian of sigma pixels, cut at ceil(4 sigma), replicated borders; a
- * sigma of 0 copies. The bits do not depend on the number of threads. AOSA_ERR_NOMEM.
+ * Frames [n][H][W] under a Gaussian of sigma pixels, cut at ceil(4 sigma); a sigma of 0 copies. The
+ * bits do not depend on the number of threads. AOSA_ERR_NOMEM.
  */
-aosa_status ao_blur_frames(const float *src, int n, int H, int W, double sigma, int threads,
-                           float *dst);
+aosa_status ao_blur_frames(const float *src, int n, int H, int W, double sigma,
+                           enum ao_border border, int threads, float *dst);
 
 #endif

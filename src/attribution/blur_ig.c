@@ -62,7 +62,7 @@ static aosa_status blur(const struct explanation *e, int step, float *dst)
     const int m = a->options->steps;
     const double part = (double)(step < 0 ? 0 : step > m ? m : step) / m;
     return ao_blur_frames(a->clip->values, 3 * a->clip->T, a->clip->H, a->clip->W,
-                          a->options->blur * part * part, a->run.threads, dst);
+                          a->options->blur * part * part, AO_BORDER_NEAREST, a->run.threads, dst);
 }
 
 static aosa_status integrate(struct ao_attribution *a, struct ao_gradients *gradients,

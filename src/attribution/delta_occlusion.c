@@ -145,12 +145,41 @@ static aosa_status run_masks(struct walk *walk)
     return ao_progress_report(walk->watch.progress, walk->watch.total, walk->watch.total);
 }
 
+/* The pass over a clip; its outputs become row 0. */
+static aosa_status make_base(struct ao_delta_team *team, const struct aosa_clip *clip,
+                             struct ao_watch *watch, struct ao_delta_base **base)
+{
+    struct ao_watcher watcher = { .watch = watch, .reports = true };
+    const struct ao_poll poll = { .go_on = ao_watcher_goes_on, .user = &watcher };
+    AO_TRY(ao_delta_base_create(team->delta, clip->values, &poll, base));
+    team->base_bytes = ao_delta_base_bytes(*base);
+    return AOSA_OK;
+}
+
+static aosa_status read_base(const struct ao_delta_team *team, const struct ao_delta_base *base,
+                             float *outputs)
+{
+    const struct ao_view own = rows_view(team->model, ao_delta_base_output(base), 1);
+    return ao_model_read_outputs(team->model, &own, 0, 0, outputs);
+}
+
+aosa_status ao_delta_team_keep(struct ao_delta_team *team, const struct aosa_clip *clip,
+                               const struct ao_progress *progress, float *outputs)
+{
+    struct ao_watch watch = { .progress = progress, .total = 1 };
+    team->kept = NULL;
+    ao_delta_base_destroy(&team->base);
+    AO_TRY(make_base(team, clip, &watch, &team->base));
+    team->kept = clip;
+    return read_base(team, team->base, outputs);
+}
+
 aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_clip *clip,
                                const struct aosa_mask_set *masks, const struct ao_fill *fill,
                                const struct ao_progress *progress, float *outputs)
 {
     struct ao_delta_fill filling = { .volume = fill->volume };
-    struct ao_delta_base *base = NULL;
+    struct ao_delta_base *own = NULL;
     struct walk walk = {
         .team = team,
         .masks = masks,
@@ -159,18 +188,15 @@ aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_cli
         .outputs = outputs,
         .watch = { .progress = progress, .total = 1 + (size_t)masks->M },
     };
-    struct ao_watcher watcher = { .watch = &walk.watch, .reports = true };
-    const struct ao_poll poll = { .go_on = ao_watcher_goes_on, .user = &watcher };
     memcpy(filling.value, fill->value, sizeof filling.value);
-    AO_TRY(ao_delta_base_create(team->delta, clip->values, &poll, &base));
-    team->base_bytes = ao_delta_base_bytes(base);
-    walk.base = base;
+    if (team->kept != clip)
+        AO_TRY(make_base(team, clip, &walk.watch, &own));
+    walk.base = own ? own : team->base;
     atomic_store(&walk.watch.done, 1);
-    const struct ao_view own = rows_view(team->model, ao_delta_base_output(base), 1);
-    aosa_status status = ao_model_read_outputs(team->model, &own, 0, 0, outputs);
+    aosa_status status = read_base(team, walk.base, outputs);
     if (status == AOSA_OK)
         status = run_masks(&walk);
     destroy_desks(team, walk.desks);
-    ao_delta_base_destroy(&base);
+    ao_delta_base_destroy(&own);
     return status;
 }

@@ -16,6 +16,9 @@ struct ao_delta_team {
     struct ao_delta_session **sessions; /* [threads] */
     int threads;
     size_t base_bytes; /* of the last run */
+
+    const struct aosa_clip *kept; /* the clip of `base`, or NULL */
+    struct ao_delta_base *base;
 };
 
 /*
@@ -25,6 +28,10 @@ struct ao_delta_team {
  */
 aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_clip *clip,
                                const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                               const struct ao_progress *progress, float *outputs);
+
+/* Makes the pass over that clip once for all runs to come on it, and answers its outputs. */
+aosa_status ao_delta_team_keep(struct ao_delta_team *team, const struct aosa_clip *clip,
                                const struct ao_progress *progress, float *outputs);
 
 #endif

@@ -27,7 +27,7 @@ static aosa_status blur_clip(const struct aosa_clip *clip, struct ao_fill *fill)
     if (!fill->volume)
         return ao_fail(AOSA_ERR_NOMEM, "blur fill: no memory for %zu voxels", ao_clip_voxels(clip));
     return ao_blur_frames(clip->values, 3 * clip->T, clip->H, clip->W, AO_FILL_BLUR_SIGMA * shorter,
-                          1, fill->volume);
+                          AO_BORDER_NEAREST, 1, fill->volume);
 }
 
 /* Mean over rows [y - before, y - before + window) and such columns, 0 outside the frame. */

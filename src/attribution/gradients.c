@@ -11,6 +11,7 @@ struct ao_gradients {
     struct ao_attribution *attribution;
     struct ao_backprop *backprop;
     ao_variant_fn baseline;
+    ao_gradients_seed_fn seed;   /* of variants; NULL: the score's */
     struct ao_progress progress; /* of the whole method, in passes; `user` is this struct */
     size_t total;                /* passes the method announced */
 };
@@ -84,6 +85,11 @@ void ao_gradients_close(struct ao_gradients **gradients)
     *gradients = NULL;
 }
 
+void ao_gradients_set_seed(struct ao_gradients *gradients, ao_gradients_seed_fn seed)
+{
+    gradients->seed = seed;
+}
+
 float *ao_gradients_row(const struct ao_view *input, int64_t row)
 {
     const int64_t T = input->shape.dims[1], H = input->shape.dims[2];
@@ -131,8 +137,11 @@ static aosa_status seed_item(void *context, int64_t item, const float *outputs, 
         AO_TRY(ao_attribution_begin(a));
     }
     const struct ao_map_result *result = &a->results[pass->first + (pass->of_clip ? item : 0)];
-    ao_score_gradient(a->score, outputs, a->model->classes, a->model->probabilities, result->target,
-                      seed);
+    if (pass->gradients->seed && !pass->of_clip)
+        pass->gradients->seed(pass->context, item, result, outputs, seed);
+    else
+        ao_score_gradient(a->score, outputs, a->model->classes, a->model->probabilities,
+                          result->target, seed);
     return AOSA_OK;
 }
 
@@ -195,7 +204,8 @@ aosa_status ao_gradients_clip(struct ao_gradients *g, ao_variant_fn baseline, ao
     struct pass pass = { .gradients = g, .of_clip = true, .read = read, .context = context };
     g->baseline = baseline;
     AO_TRY(run(&pass, 1));
-    AO_TRY(check_flat(g->attribution));
+    if (!g->seed)
+        AO_TRY(check_flat(g->attribution));
     pass.first = 1;
     return read && g->attribution->n_results > 1 ? run(&pass, g->attribution->n_results - 1)
                                                  : AOSA_OK;

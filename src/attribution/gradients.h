@@ -50,6 +50,16 @@ aosa_status ao_gradients_variants(struct ao_gradients *gradients, struct ao_map_
                                   int64_t n, ao_variant_fn write, ao_gradients_fn read,
                                   void *context);
 
+/*
+ * Has the variants go back from another quantity than the score: `seed`, from worker threads and in
+ * any order, writes its dL/doutput [classes], zeroed before, from a variant's outputs. Before
+ * ao_gradients_clip, which then does not warn of a flat score.
+ */
+typedef void (*ao_gradients_seed_fn)(const void *context, int64_t variant,
+                                     const struct ao_map_result *result, const float *outputs,
+                                     float *seed);
+void ao_gradients_set_seed(struct ao_gradients *gradients, ao_gradients_seed_fn seed);
+
 /* Row number `row` = (c T + t) H + y of a variant's [3][T][H][W]; its elements are strides[3]
  * apart. */
 float *ao_gradients_row(const struct ao_view *input, int64_t row);

@@ -21,6 +21,22 @@ aosa_status ao_heat_map(const struct aosa_mask_set *masks, const double *effects
                         double *zero);
 
 /*
+ * A(v) = mean of value_i over the masks i that occlude v, 0 where none does. Sums over masks grow
+ * where masks crowd or are large; a mean does not, so masks of several sizes can be read together.
+ *
+ * @param values  [M].
+ * @param map     Caller's buffer, float [T][H][W].
+ */
+aosa_status ao_heat_map_mean(const struct aosa_mask_set *masks, const double *values, float *map);
+
+/*
+ * The coverage-normalised form (spec A.12, Q17): the mean above of -X_i / |O_i|, the drop under a
+ * mask for each voxel that it occludes. Its zero is 0.
+ */
+aosa_status ao_heat_map_coverage(const struct aosa_mask_set *masks, const double *effects,
+                                 float *map);
+
+/*
  * The authors' display form of A: B = (A - min) / (max - min) (maxX - minX) - maxX, then
  * 127.5 + 127.5 B / max|B| over the whole clip. 127.5 is neutral; 0 or 255 is reached on the side
  * of the larger effect. A flat map gives 127.5 everywhere (Q11, Q20).

@@ -6,6 +6,7 @@
 
 #include "attribution/forward.h"
 #include "attribution/heat_map.h"
+#include "attribution/smooth_map.h"
 #include "core/alloc.h"
 #include "core/clock.h"
 
@@ -96,6 +97,34 @@ aosa_status ao_attribution_forward(struct ao_attribution *a)
     return ao_attribution_begin(a);
 }
 
+static double mean_of(const float *map, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)map[i];
+    return sum / (double)n;
+}
+
+/* The authors' display form is of their own map. */
+static aosa_status make_map(const struct ao_attribution *a, const double *effects,
+                            struct ao_map_result *result)
+{
+    const struct ao_method_options *options = a->options;
+    if (options->accumulate == AO_ACCUMULATE_COVERAGE)
+        AO_TRY(ao_heat_map_coverage(a->masks, effects, result->map));
+    else
+        AO_TRY(ao_heat_map(a->masks, effects, result->map, &result->zero));
+    AO_TRY(ao_smooth_map(result->map, a->clip->T, a->clip->H, a->clip->W,
+                         ao_method_smooth(options, 0), a->run.threads));
+    if (options->accumulate == AO_ACCUMULATE_CONTRAST)
+        result->zero = mean_of(result->map, ao_clip_voxels(a->clip));
+    if (options->accumulate == AO_ACCUMULATE_VISIBLE)
+        ao_heat_map_normalise(a->masks, effects, result->map, result->normalised);
+    else
+        ao_attribution_normalise(a, result);
+    return AOSA_OK;
+}
+
 aosa_status ao_attribution_from_effects(const struct ao_attribution *a, const double *effects,
                                         struct ao_map_result *result)
 {
@@ -110,32 +139,30 @@ aosa_status ao_attribution_from_effects(const struct ao_attribution *a, const do
         result->most = fmax(result->most, -effects[i]);
         result->least = fmin(result->least, -effects[i]);
     }
-    AO_TRY(ao_heat_map(a->masks, effects, result->map, &result->zero));
-    ao_heat_map_normalise(a->masks, effects, result->map, result->normalised);
-    return AOSA_OK;
+    return make_map(a, effects, result);
 }
 
-/* How many of n absolute values are at most `limit`. */
-static size_t count_within(const float *map, size_t n, float limit)
+/* How many of n values are at most `limit` away from zero. */
+static size_t count_within(const float *map, size_t n, float zero, float limit)
 {
     size_t within = 0;
     for (size_t i = 0; i < n; i++)
-        within += fabsf(map[i]) <= limit;
+        within += fabsf(map[i] - zero) <= limit;
     return within;
 }
 
 /*
- * Smallest float with `wanted` of the n absolute values at or below it. Floats from 0 up are
+ * Smallest float with `wanted` of the n distances from zero at or below it. Floats from 0 up are
  * ordered as their bits are, so halving the range of the bits finds it without a sorted copy.
  */
-static float quantile(const float *map, size_t n, size_t wanted)
+static float quantile(const float *map, size_t n, float zero, size_t wanted)
 {
     uint32_t low = 0, high = 0x7F800000; /* 0 and infinity */
     float value;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
         memcpy(&value, &middle, sizeof value);
-        if (count_within(map, n, value) >= wanted)
+        if (count_within(map, n, zero, value) >= wanted)
             high = middle;
         else
             low = middle + 1;
@@ -147,8 +174,9 @@ static float quantile(const float *map, size_t n, size_t wanted)
 double ao_attribution_scale(const struct ao_attribution *a, const struct ao_map_result *result)
 {
     const size_t n = ao_clip_voxels(a->clip);
-    const float most = quantile(result->map, n, n - n / AO_DISPLAY_CUT);
-    return (double)(most > 0 ? most : quantile(result->map, n, n));
+    const float zero = (float)result->zero;
+    const float most = quantile(result->map, n, zero, n - n / AO_DISPLAY_CUT);
+    return (double)(most > 0 ? most : quantile(result->map, n, zero, n));
 }
 
 void ao_attribution_normalise(const struct ao_attribution *a, struct ao_map_result *result)
@@ -156,7 +184,7 @@ void ao_attribution_normalise(const struct ao_attribution *a, struct ao_map_resu
     const size_t n = ao_clip_voxels(a->clip);
     const double scale = ao_attribution_scale(a, result);
     for (size_t i = 0; i < n; i++) {
-        const double share = scale > 0 ? (double)result->map[i] / scale : 0;
+        const double share = scale > 0 ? ((double)result->map[i] - result->zero) / scale : 0;
         result->normalised[i] = (float)(127.5 + 127.5 * fmax(-1, fmin(1, share)));
     }
 }

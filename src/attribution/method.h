@@ -35,7 +35,7 @@ struct ao_passes {
 };
 
 struct ao_method {
-    const char *name, *family; /* family: occlusion, gradient, cam, control */
+    const char *name, *family; /* occlusion, perturbation, gradient, cam, control */
     const char *mask;          /* mask generator where the user names none; NULL: no masks */
     unsigned needs;            /* enum ao_need */
     const char *options;       /* those of the group "method" that it reads, and of fill and seed:
@@ -99,6 +99,7 @@ struct ao_attribution {
     struct ao_passes passes;      /* that were run */
     struct ao_program_memory memory;
     double seconds_prepare, seconds_run, seconds_map;
+    bool stopped;      /* by its progress, and the maps are what was known until then */
     char warning[256]; /* one line for the user, "" for none */
 };
 
@@ -122,10 +123,10 @@ aosa_status ao_attribution_from_effects(const struct ao_attribution *attribution
                                         const double *effects, struct ao_map_result *result);
 
 /*
- * Display form of a map that has its own zero: 127.5 + 127.5 clip(A / scale, -1, 1) over the whole
- * clip, where `scale` is what all but one in AO_DISPLAY_CUT of the voxels' |A| do not exceed, or
- * the largest where that is 0. A few voxels of a gradient are many times larger than all others
- * and would leave the rest grey (spec D, the display of STEPJ). 127.5 everywhere for zeros.
+ * Display form of a map about its zero: 127.5 + 127.5 clip((A - zero) / scale, -1, 1) over the
+ * whole clip, where `scale` is what all but one in AO_DISPLAY_CUT of the voxels' |A - zero| do not
+ * exceed, or the largest where that is 0. A few voxels of a gradient are many times larger than all
+ * others and would leave the rest grey (spec D, the display of STEPJ). 127.5 everywhere for zeros.
  */
 void ao_attribution_normalise(const struct ao_attribution *attribution,
                               struct ao_map_result *result);

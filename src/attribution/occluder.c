@@ -2,6 +2,7 @@
 #include "attribution/occluder.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "attribution/delta_occlusion.h"
 #include "attribution/occlusion.h"
@@ -13,6 +14,9 @@ struct ao_occluder {
     struct ao_delta_team team; /* delta, or zeroed */
     char why[AO_ERROR_TEXT];   /* why not delta */
     double forwards;           /* of the dense engine so far */
+
+    const struct aosa_clip *kept; /* dense: the clip of `row`, or NULL */
+    float *row;                   /* [classes] its outputs */
 };
 
 static aosa_status create_team(const struct aosa_model *model, int threads,
@@ -36,6 +40,7 @@ static void destroy_team(struct ao_delta_team *team)
     for (int i = 0; team->sessions && i < team->threads; i++)
         ao_delta_session_destroy(&team->sessions[i]);
     ao_free(team->sessions);
+    ao_delta_base_destroy(&team->base);
     ao_delta_destroy(&team->delta);
     *team = (struct ao_delta_team){ 0 };
 }
@@ -97,8 +102,28 @@ void ao_occluder_destroy(struct ao_occluder **occluder)
         return;
     destroy_team(&o->team);
     ao_scorer_destroy(&o->scorer);
+    ao_free(o->row);
     ao_free(o);
     *occluder = NULL;
+}
+
+aosa_status ao_occluder_keep(struct ao_occluder *o, const struct aosa_clip *clip,
+                             const struct ao_progress *progress, float *outputs)
+{
+    const size_t bytes = (size_t)o->model->classes * sizeof *outputs;
+    const struct aosa_mask_set none = { .T = clip->T, .H = clip->H, .W = clip->W };
+    const struct ao_fill fill = { 0 };
+    if (o->team.delta)
+        return ao_delta_team_keep(&o->team, clip, progress, outputs);
+    o->kept = NULL;
+    if (!o->row)
+        o->row = ao_alloc(1, bytes);
+    if (!o->row)
+        return ao_fail(AOSA_ERR_NOMEM, "occlusion: no memory for %zu bytes of outputs", bytes);
+    AO_TRY(ao_occlusion_outputs(o->scorer, clip, &none, &fill, progress, o->row));
+    memcpy(outputs, o->row, bytes);
+    o->kept = clip;
+    return AOSA_OK;
 }
 
 aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
@@ -111,7 +136,11 @@ aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
     o->forwards += masks->M;
     if (o->team.delta)
         return ao_delta_occlusion(&o->team, clip, masks, fill, progress, outputs);
-    return ao_occlusion_outputs(o->scorer, clip, masks, fill, progress, outputs);
+    if (o->kept != clip)
+        return ao_occlusion_outputs(o->scorer, clip, masks, fill, progress, outputs);
+    const size_t classes = (size_t)o->model->classes;
+    memcpy(outputs, o->row, classes * sizeof *outputs);
+    return ao_occlusion_masks(o->scorer, clip, masks, fill, progress, outputs + classes);
 }
 
 int ao_occluder_stages(const struct ao_occluder *o)

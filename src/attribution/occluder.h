@@ -46,6 +46,16 @@ aosa_status ao_occluder_run(struct ao_occluder *occluder, const struct aosa_clip
                             const struct aosa_mask_set *masks, const struct ao_fill *fill,
                             const struct ao_progress *progress, float *outputs);
 
+/*
+ * Runs the clip alone, once for all runs to come on it, which then cost a forward for each mask and
+ * none for the clip. The clip is borrowed until another one is kept or the occluder destroyed.
+ *
+ * @param outputs  Caller's buffer, float [classes].
+ * @return Those of ao_occluder_run.
+ */
+aosa_status ao_occluder_keep(struct ao_occluder *occluder, const struct aosa_clip *clip,
+                             const struct ao_progress *progress, float *outputs);
+
 /* What ran, for result.json and the plan. Texts and stages live as long as the occluder. */
 struct ao_occluder_cost {
     const char *engine;         /* "delta" or "dense" */

@@ -5,6 +5,7 @@ struct occlusion {
     const struct aosa_clip *clip;
     const struct aosa_mask_set *masks;
     const struct ao_fill *fill;
+    int64_t first; /* variant of item 0 */
 };
 
 /* Writes clip or fill into the voxels of a box in frame t of the network's input. */
@@ -49,8 +50,8 @@ static void write_variant(const void *context, const struct ao_view *input, int6
         for (int t = 0; t < o->clip->T; t++)
             write_box(o, input, t, whole, false);
     else
-        write_mask(o, input, previous, false);
-    write_mask(o, input, item, true);
+        write_mask(o, input, o->first + previous, false);
+    write_mask(o, input, o->first + item, true);
 }
 
 aosa_status ao_occlusion_outputs(struct ao_scorer *scorer, const struct aosa_clip *clip,
@@ -59,4 +60,12 @@ aosa_status ao_occlusion_outputs(struct ao_scorer *scorer, const struct aosa_cli
 {
     const struct occlusion o = { .clip = clip, .masks = masks, .fill = fill };
     return ao_scorer_run(scorer, 1 + (int64_t)masks->M, write_variant, &o, progress, outputs);
+}
+
+aosa_status ao_occlusion_masks(struct ao_scorer *scorer, const struct aosa_clip *clip,
+                               const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                               const struct ao_progress *progress, float *outputs)
+{
+    const struct occlusion o = { .clip = clip, .masks = masks, .fill = fill, .first = 1 };
+    return ao_scorer_run(scorer, masks->M, write_variant, &o, progress, outputs);
 }

@@ -22,4 +22,9 @@ aosa_status ao_occlusion_outputs(struct ao_scorer *scorer, const struct aosa_cli
                                  const struct aosa_mask_set *masks, const struct ao_fill *fill,
                                  const struct ao_progress *progress, float *outputs);
 
+/* Those under the masks alone, float [M][classes]. */
+aosa_status ao_occlusion_masks(struct ao_scorer *scorer, const struct aosa_clip *clip,
+                               const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                               const struct ao_progress *progress, float *outputs);
+
 #endif

@@ -9,7 +9,11 @@ struct ao_method_options {
     int adjust;       /* first_order: enum ao_adjust */
     int splits;       /* first_order: expansion points along each axis of the mask grid, 0: one */
     int window;       /* --fill local: side of the box mean, pixels */
-    int samples;      /* smoothgrad family: noisy copies */
+    int samples;      /* noisy or masked copies; 0: the method's usual number */
+    char *cells;      /* rise, coalitions: "TxHxW"; NULL: the method's usual ones */
+    int segments;     /* coalitions: enum ao_segments_kind */
+    int n_segments;   /* coalitions: of SLIC */
+    double keep;      /* rise, lime: probability that a cell or segment stays visible */
     double noise;     /* smoothgrad family: sigma over the range of the clip's values */
     char *noise_file; /* smoothgrad family: .npy [samples][3][T][H][W] of standard normal noise */
     int steps;        /* integrated_gradients, blur_ig: points of the path */
@@ -17,8 +21,25 @@ struct ao_method_options {
     char *baseline;   /* integrated_gradients, deeplift: as --fill */
     double blur;      /* blur_ig: largest sigma, pixels */
     int reduce;       /* gradient family: enum ao_reduce_kind, channels to one number */
+    int accumulate;   /* masks: enum ao_accumulate, how drops become a map */
+    double smooth;    /* masks: sigma of a Gaussian over the map, see smooth_map.h; -1: usual one */
+    int budget;       /* aosa-refine: forwards */
+    int roots;        /* aosa-refine: coarse tubes along the short side; 0: from the budget */
+    char *areas;      /* extremal family: parts of the clip, "0.05,0.1" */
+    int iterations;   /* extremal family */
+    int hiding;       /* extremal family: enum ao_hiding */
+    int game;         /* extremal family: enum ao_game */
     char *layer;      /* cam family: name, index or list; NULL: the last feature map in time */
 };
+
+/* By the visible voxels of every mask (spec A.9); the same map, read from its mean: hiding takes a
+ * little away wherever it is, which says nothing about where; or the mean over the masks that hide
+ * a voxel. */
+enum ao_accumulate { AO_ACCUMULATE_VISIBLE, AO_ACCUMULATE_CONTRAST, AO_ACCUMULATE_COVERAGE };
+#define AO_ACCUMULATE_CHOICES "visible|contrast|coverage"
+
+enum ao_segments_kind { AO_SEGMENTS_GRID, AO_SEGMENTS_SLIC };
+#define AO_SEGMENTS_CHOICES "grid|slic"
 
 enum ao_adjust { AO_ADJUST_NONE, AO_ADJUST_SIMPLE, AO_ADJUST_SIMPLE_FIXED, AO_ADJUST_IP };
 #define AO_ADJUST_CHOICES "none|simple|simple-fixed|ip"
@@ -41,6 +62,21 @@ enum ao_reduce_kind {
 };
 #define AO_REDUCE_CHOICES "auto|abs|sum|positive|mean-abs"
 
+/* What hides a place: a blur, or --fill. */
+enum ao_hiding { AO_HIDING_BLUR, AO_HIDING_FADE };
+#define AO_HIDING_CHOICES "blur|fade"
+
+/* What the mask shall do: keep the score where all else is hidden, lose it where its place is
+ * hidden, or both. */
+enum ao_game { AO_GAME_PRESERVE, AO_GAME_DELETE, AO_GAME_DUAL };
+#define AO_GAME_CHOICES "preserve|delete|dual"
+
 extern const struct ao_option ao_method_option_table[];
+
+/* --samples, or `usual` where it is 0. */
+int ao_method_samples(const struct ao_method_options *options, int usual);
+
+/* --smooth, or `usual` where it is negative. */
+double ao_method_smooth(const struct ao_method_options *options, double usual);
 
 #endif

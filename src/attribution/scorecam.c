@@ -3,6 +3,7 @@
 
 #include "attribution/cam.h"
 #include "attribution/upsample.h"
+#include "attribution/veil.h"
 #include "core/alloc.h"
 #include "core/clock.h"
 
@@ -14,8 +15,7 @@
  * 2020, algorithm 1, with fill = 0. The paper subtracts f of the fill from every s_k, which a
  * softmax does not see. Others take s_k itself as the weight, and H_k for A_k (spec D).
  *
- * No gradient, C + 1 forwards for all targets together. These are whole forwards: H_k is soft and
- * changes the clip nearly everywhere, so there is nothing that the delta engine could leave out.
+ * No gradient, C + 1 forwards for all targets together.
  */
 
 struct scorecam {
@@ -49,79 +49,28 @@ static aosa_status find_ranges(struct scorecam *s)
     return AOSA_OK;
 }
 
-/* One row of the masked clip; `mask` holds U_k and is the last channel's row too. */
-static void write_row(const struct scorecam *s, const struct ao_view *input, int64_t k, size_t row,
-                      float *mask)
-{
-    const struct ao_attribution *a = s->attribution;
-    const size_t voxels = ao_clip_voxels(a->clip), W = (size_t)a->clip->W;
-    const double low = s->lowest[k], spread = s->spread[k];
-    for (size_t x = 0; x < W; x++) {
-        float *last = mask + (int64_t)x * input->strides[3];
-        const double h = spread > 0 ? ((double)*last - low) / spread : 0;
-        for (size_t c = 0; c < 3; c++) {
-            const size_t i = c * voxels + row * W + x;
-            const float fill = a->fill->volume ? a->fill->volume[i] : a->fill->value[c];
-            last[((int64_t)c - 2) * input->strides[0]] =
-                (float)((double)a->clip->values[i] * h + (double)fill * (1 - h));
-        }
-    }
-}
-
-static void write_variant(const void *context, const struct ao_view *input, int64_t item,
-                          int64_t previous)
+/* One row of H_k. */
+static void mask_row(const void *context, int64_t k, int64_t t, int64_t y, float *mask,
+                     int64_t stride)
 {
     const struct scorecam *s = context;
-    const float *A = s->A + (size_t)item * s->cam.cells;
-    (void)previous; /* every voxel changes */
-    for (int64_t t = 0; t < s->to.t; t++)
-        for (int64_t y = 0; y < s->to.h; y++) {
-            float *mask = (float *)input->data + 2 * input->strides[0] + t * input->strides[1] +
-                          y * input->strides[2];
-            ao_upsample_row(A, s->from, s->to, t, y, mask, input->strides[3]);
-            write_row(s, input, item, (size_t)(t * s->to.h + y), mask);
-        }
-}
-
-static aosa_status score_channels(struct scorecam *s, struct ao_attribution *a)
-{
-    const struct ao_scorer_options options = {
-        .backend = a->run.backend,
-        .threads = a->run.threads,
-        .batch = a->run.batch,
-    };
-    struct ao_scorer *scorer;
-    double since = ao_now();
-    AO_TRY(ao_scorer_create(a->model, &options, &scorer));
-    ao_lap(&a->seconds_prepare, &since);
-    const aosa_status status =
-        ao_scorer_run(scorer, s->cam.layer.C, write_variant, s, a->progress, s->outputs);
-    a->memory = ao_scorer_memory(scorer);
-    ao_scorer_destroy(&scorer);
-    a->passes.forwards += s->cam.layer.C;
-    ao_lap(&a->seconds_run, &since);
-    return status;
+    const double low = s->lowest[k], spread = s->spread[k];
+    ao_upsample_row(s->A + (size_t)k * s->cam.cells, s->from, s->to, t, y, mask, stride);
+    for (int64_t x = 0; x < s->to.w; x++)
+        mask[x * stride] = spread > 0 ? (float)(((double)mask[x * stride] - low) / spread) : 0;
 }
 
 /* weights = softmax over k of the scores of one target. */
 static aosa_status find_weights(const struct scorecam *s, struct ao_target target)
 {
-    const struct ao_attribution *a = s->attribution;
-    const struct aosa_model *model = a->model;
+    const int64_t C = s->cam.layer.C;
     double top = -HUGE_VAL, sum = 0;
-    for (int64_t k = 0; k < s->cam.layer.C; k++) {
-        const float *outputs = s->outputs + (size_t)k * (size_t)model->classes;
-        s->weights[k] = ao_score(a->score, outputs, model->classes, model->probabilities, target);
-        if (!isfinite(s->weights[k]))
-            return ao_fail(AOSA_ERR_NUMERIC,
-                           "the score of the clip seen through feature %lld is %g; try --score "
-                           "prob",
-                           (long long)k, s->weights[k]);
+    AO_TRY(ao_veil_scores(s->attribution, target, C, s->outputs, s->weights));
+    for (int64_t k = 0; k < C; k++)
         top = fmax(top, s->weights[k]);
-    }
-    for (int64_t k = 0; k < s->cam.layer.C; k++)
+    for (int64_t k = 0; k < C; k++)
         sum += s->weights[k] = exp(s->weights[k] - top);
-    for (int64_t k = 0; k < s->cam.layer.C; k++)
+    for (int64_t k = 0; k < C; k++)
         s->weights[k] /= sum;
     return AOSA_OK;
 }
@@ -155,7 +104,7 @@ static aosa_status explain(struct scorecam *s, struct ao_attribution *a)
     s->cam.A = s->A;
     AO_TRY(allocate(s, a->model->classes));
     AO_TRY(find_ranges(s));
-    AO_TRY(score_channels(s, a));
+    AO_TRY(ao_veil_outputs(a, s->cam.layer.C, mask_row, s, s->outputs));
     double since = ao_now();
     for (int k = 0; k < a->n_results; k++)
         AO_TRY(explain_target(s, &a->results[k]));

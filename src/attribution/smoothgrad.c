@@ -25,10 +25,15 @@ struct explanation {
     double *gradient, *sum, *squares; /* [3][T][H][W] */
 };
 
+static int samples_of(const struct ao_attribution *a)
+{
+    return ao_method_samples(a->options, 25);
+}
+
 aosa_status ao_passes_smoothgrad(const struct ao_attribution *a, int n_targets,
                                  struct ao_passes *passes)
 {
-    const int64_t n = 1 + (int64_t)n_targets * a->options->samples;
+    const int64_t n = 1 + (int64_t)n_targets * samples_of(a);
     *passes = (struct ao_passes){ .forwards = n, .backwards = n };
     return AOSA_OK;
 }
@@ -52,15 +57,15 @@ static aosa_status open_noise(const struct ao_attribution *a, struct ao_npy *noi
         return AOSA_OK;
     AO_TRY(ao_npy_open(noise, path));
     const int64_t *d = noise->dims;
-    if (noise->type == AO_NPY_F32 && noise->rank == 5 && d[0] >= a->options->samples && d[1] == 3 &&
+    if (noise->type == AO_NPY_F32 && noise->rank == 5 && d[0] >= samples_of(a) && d[1] == 3 &&
         d[2] == clip->T && d[3] == clip->H && d[4] == clip->W)
         return AOSA_OK;
     struct ao_shape shape = { .rank = noise->rank };
     char text[AO_SHAPE_TEXT];
     memcpy(shape.dims, noise->dims, sizeof shape.dims);
     return ao_fail(AOSA_ERR_SHAPE, "%s: %s %s, the noise of %d copies is float32 [%d,3,%d,%d,%d]",
-                   path, ao_npy_type_name(noise->type), ao_shape_text(&shape, text),
-                   a->options->samples, a->options->samples, clip->T, clip->H, clip->W);
+                   path, ao_npy_type_name(noise->type), ao_shape_text(&shape, text), samples_of(a),
+                   samples_of(a), clip->T, clip->H, clip->W);
 }
 
 static double noise_next(const struct explanation *e, struct ao_rng *rng, size_t i)
@@ -111,7 +116,7 @@ static void finish(const struct explanation *e)
 {
     const char *name = e->attribution->method->name;
     const size_t n = 3 * ao_clip_voxels(e->attribution->clip);
-    const double samples = e->attribution->options->samples;
+    const double samples = samples_of(e->attribution);
     for (size_t i = 0; i < n; i++) {
         const double mean = e->sum[i] / samples, square = e->squares[i] / samples;
         if (!strcmp(name, "smoothgrad"))
@@ -133,7 +138,7 @@ static aosa_status explain(struct ao_attribution *a, struct ao_gradients *gradie
     AO_TRY(open_noise(a, &e->noise));
     AO_TRY(ao_gradients_clip(gradients, NULL, NULL, NULL));
     for (int k = 0; k < a->n_results; k++) {
-        AO_TRY(ao_gradients_variants(gradients, &a->results[k], a->options->samples, write_copy,
+        AO_TRY(ao_gradients_variants(gradients, &a->results[k], samples_of(a), write_copy,
                                      read_copy, e));
         finish(e);
         ao_gradients_map(a, AO_REDUCE_ABS, e->sum, &a->results[k]);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attribution/upsample.h"
 
-/* Two cells of one axis and the weight of the second. */
-struct tap {
-    int64_t lo, hi;
-    double weight;
-};
-
-static struct tap tap_at(int64_t i, int64_t from, int64_t to)
+struct ao_tap ao_tap_at(int64_t i, int64_t from, int64_t to)
 {
     double s = ((double)i + 0.5) * (double)from / (double)to - 0.5;
     if (s < 0)
         s = 0;
     const int64_t lo = (int64_t)s;
-    return (struct tap){ .lo = lo, .hi = lo + 1 < from ? lo + 1 : lo, .weight = s - (double)lo };
+    return (struct ao_tap){ .lo = lo, .hi = lo + 1 < from ? lo + 1 : lo, .weight = s - (double)lo };
 }
 
 static double mix(double a, double b, double weight)
@@ -36,7 +30,7 @@ static double at(const struct rows *rows, int64_t x)
 void ao_upsample_row(const float *src, struct ao_extent from, struct ao_extent to, int64_t t,
                      int64_t y, float *dst, int64_t stride)
 {
-    const struct tap frame = tap_at(t, from.t, to.t), line = tap_at(y, from.h, to.h);
+    const struct ao_tap frame = ao_tap_at(t, from.t, to.t), line = ao_tap_at(y, from.h, to.h);
     const float *first = src + frame.lo * from.h * from.w;
     const float *second = src + frame.hi * from.h * from.w;
     const struct rows rows = {
@@ -49,7 +43,7 @@ void ao_upsample_row(const float *src, struct ao_extent from, struct ao_extent t
     int64_t held = -1;
     double left = 0, right = 0;
     for (int64_t x = 0; x < to.w; x++) {
-        const struct tap column = tap_at(x, from.w, to.w);
+        const struct ao_tap column = ao_tap_at(x, from.w, to.w);
         if (column.lo != held) {
             left = at(&rows, column.lo);
             right = at(&rows, column.hi);

@@ -40,6 +40,7 @@ void ao_mask_set_destroy(struct aosa_mask_set **set)
 {
     if (!*set)
         return;
+    ao_free((*set)->sizes);
     ao_free((*set)->points);
     ao_free((*set)->motion);
     ao_free((*set)->first);
@@ -84,7 +85,8 @@ struct ao_box ao_track_box(const struct aosa_mask_set *set, int track, int t)
     const struct ao_track_point p = set->points[(size_t)track * (size_t)set->T + (size_t)t];
     if (!p.alive)
         return (struct ao_box){ 0, 0, 0, 0 };
-    const int32_t half = set->size / 2, odd = set->size % 2;
+    const int32_t size = set->sizes ? set->sizes[track] : set->size;
+    const int32_t half = size / 2, odd = size % 2;
     return (struct ao_box){ max_i32(0, p.y - half), max_i32(0, p.x - half),
                             min_i32(set->H, p.y + half + odd), min_i32(set->W, p.x + half + odd) };
 }

@@ -24,7 +24,8 @@ struct ao_track_point {
 
 struct aosa_mask_set {
     int T, H, W;
-    int size;                      /* side of every track's square (K of the paper) */
+    int size;                      /* side of a track's square (K of the paper) */
+    int32_t *sizes;                /* [N] those of single tracks, or NULL: all have `size` */
     int N;                         /* tracks */
     struct ao_track_point *points; /* [N][T] */
     float *motion;                 /* [N][T-1][2] dx, dy read along each track, or NULL (cuboid) */
@@ -42,7 +43,7 @@ void ao_mask_set_destroy(struct aosa_mask_set **set);
 aosa_status ao_mask_set_single(struct aosa_mask_set *set);
 
 /* The square of a track in frame t, cut at the frame's borders; empty when it is not alive:
- * rows [max(0, y - size/2), min(H, y + size/2 + size%2)), columns likewise. */
+ * rows [max(0, y - size/2), min(H, y + size/2 + size%2)), columns likewise, with its own size. */
 struct ao_box ao_track_box(const struct aosa_mask_set *set, int track, int t);
 
 /* Largest number of boxes ao_mask_boxes can write for any mask of the set. */

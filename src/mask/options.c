@@ -22,9 +22,11 @@ static const char stack_names[] = "auto|none"
 
 #define OPTIONS ao_mask_options
 const struct ao_option ao_mask_option_table[] = {
-    AO_OPT_CHOICE(OPTIONS, mask, "mask", NULL, &mask_names[1],
-                  "flow_one: one tube per start point that follows the motion; flow: tubes that "
-                  "also start later; cuboid: boxes that stand still"),
+    AO_OPT_CHOICE(
+        OPTIONS, mask, "mask", NULL, &mask_names[1],
+        "flow_one: one tube per start point that follows the motion; flow: tubes that "
+        "also start later; cuboid: boxes that stand still; multi: those of flow_one in three "
+        "sizes; carried: tubes from the middle frame both ways"),
     AO_OPT_INT(OPTIONS, size, "size", NULL, 1, MAX_SIDE, "PIXELS",
                "side of a mask (default: 16 at 112 pixels, scaled to the clip)"),
     AO_OPT_INT(OPTIONS, stride, "stride", NULL, 1, MAX_SIDE, "PIXELS",

@@ -11,6 +11,7 @@
 #include "attribution/fill.h"
 #include "attribution/heat_map.h"
 #include "attribution/score.h"
+#include "attribution/smooth_map.h"
 #include "core/alloc.h"
 #include "mask/mask.h"
 
@@ -158,6 +159,93 @@ static void heat_map_equals_its_definition_for_stacked_masks(void **state)
     ao_mask_set_destroy(&masks);
 }
 
+/* Masks of three sizes and any overlap under f = sum of d(v): drops are sums, -X_i / |O_i| means.
+ */
+static void coverage_gives_a_constant_density_back(void **state)
+{
+    (void)state;
+    struct ao_mask_options options = { 0 };
+    struct ao_flow_field *flow;
+    struct aosa_mask_set *masks = NULL;
+    float map[VOXELS];
+    double effects[27], zero;
+    int hidden = 0;
+    assert_int_equal(ao_flow_field_create(T, H, W, &flow), AOSA_OK);
+    for (int i = 0; i < 2 * (T - 1) * PIXELS; i++)
+        flow->d[i] = (float)(i % 5 - 2); /* any motion */
+    assert_int_equal(ao_options_init(ao_mask_option_table, &options), AOSA_OK);
+    options.mask = 3;
+    options.size = 3;
+    options.stride = 3;
+    const struct ao_mask_source source = { .T = T, .H = H, .W = W, .flow = flow };
+    assert_int_equal(ao_masks_generate(&source, &options, false, &masks), AOSA_OK);
+    assert_non_null(masks->sizes);
+    assert_int_equal(masks->M, 27);
+    for (int m = 0; m < masks->M; m++)
+        effects[m] = -0.25 * (double)ao_mask_occluded(masks, m);
+    assert_int_equal(ao_heat_map_coverage(masks, effects, map), AOSA_OK);
+    for (int i = 0; i < VOXELS; i++) {
+        assert_true(map[i] == 0.25F || map[i] == 0); /* means of one number are exact here */
+        hidden += map[i] == 0.25F;
+    }
+    assert_true(hidden > VOXELS / 2);
+    /* The authors' form has the larger masks' voxels higher: it is a sum. */
+    assert_int_equal(ao_heat_map(masks, effects, map, &zero), AOSA_OK);
+    float low = HUGE_VALF, high = -HUGE_VALF;
+    for (int i = 0; i < VOXELS; i++) {
+        low = fminf(low, map[i]);
+        high = fmaxf(high, map[i]);
+    }
+    assert_true(high - low > 0.05F);
+    ao_mask_set_destroy(&masks);
+    ao_options_fini(ao_mask_option_table, &options);
+    ao_flow_field_destroy(&flow);
+}
+
+static void mean_counts_every_mask_once(void **state)
+{
+    (void)state;
+    static const double values[] = { 1, 2, 4, 8 };
+    float map[VOXELS];
+    uint8_t visible[4][VOXELS];
+    struct aosa_mask_set *masks = quadrant_masks();
+    memset(visible, 1, sizeof visible);
+    for (int m = 0; m < 4; m++)
+        ao_mask_paint(masks, m, visible[m]);
+    assert_int_equal(ao_heat_map_mean(masks, values, map), AOSA_OK);
+    for (int i = 0; i < VOXELS; i++) {
+        double sum = 0;
+        int n = 0;
+        for (int m = 0; m < 4; m++)
+            if (!visible[m][i]) {
+                sum += values[m];
+                n++;
+            }
+        assert_near(map[i], n ? sum / n : 0, 1e-6); /* one rounding of a float below 8 */
+    }
+    ao_mask_set_destroy(&masks);
+}
+
+/* Sigma 112 / 8 in frames of 8 pixels is one pixel. */
+static void smoothing_keeps_a_constant_and_spreads_a_voxel_in_its_frame(void **state)
+{
+    (void)state;
+    float map[VOXELS];
+    for (int i = 0; i < VOXELS; i++)
+        map[i] = 2;
+    assert_int_equal(ao_smooth_map(map, T, H, W, 14, 2), AOSA_OK);
+    for (int i = 0; i < VOXELS; i++)
+        assert_near(map[i], 2, 2e-6); /* sums of weights that are rounded to float */
+    for (int i = 0; i < VOXELS; i++)
+        map[i] = i == 2 * PIXELS + 3 * W + 4 ? 1 : 0;
+    assert_int_equal(ao_smooth_map(map, T, H, W, 14, 1), AOSA_OK);
+    const double pixel = map[2 * PIXELS + 3 * W + 4], beside = map[2 * PIXELS + 3 * W + 5];
+    assert_near(beside / pixel, exp(-0.5), 1e-6);
+    assert_near(map[1 * PIXELS + 3 * W + 4], 0, 0);
+    assert_int_equal(ao_smooth_map(map, T, H, W, 0, 1), AOSA_OK);
+    assert_near(map[2 * PIXELS + 3 * W + 4], pixel, 0);
+}
+
 static void flat_map_is_neutral(void **state)
 {
     (void)state;
@@ -242,6 +330,9 @@ int main(void)
         cmocka_unit_test(contrast_is_a_difference_of_scores),
         cmocka_unit_test(heat_map_equals_the_test_vector),
         cmocka_unit_test(heat_map_equals_its_definition_for_stacked_masks),
+        cmocka_unit_test(coverage_gives_a_constant_density_back),
+        cmocka_unit_test(mean_counts_every_mask_once),
+        cmocka_unit_test(smoothing_keeps_a_constant_and_spreads_a_voxel_in_its_frame),
         cmocka_unit_test(flat_map_is_neutral),
         cmocka_unit_test(fills_are_what_their_names_say),
         cmocka_unit_test(blur_keeps_a_constant_clip_and_spreads_a_point),

@@ -445,10 +445,30 @@ static void authors_adjustment_refuses_stacked_masks(void **state)
     tear_down(&rig);
 }
 
+static void contrast_is_the_same_map_from_its_mean(void **state)
+{
+    (void)state;
+    struct rig rig;
+    set_up(&rig, false, "size=6 stride=4", "zero");
+    struct ao_attribution plain = exact(&rig);
+    rig.options.accumulate = AO_ACCUMULATE_CONTRAST;
+    struct ao_attribution contrast = exact(&rig);
+    double mean = 0;
+    for (int i = 0; i < VOXELS; i++)
+        mean += (double)plain.results[0].map[i] / VOXELS;
+    assert_near(compare_maps(&plain, &contrast), 0, 0);
+    assert_near(contrast.results[0].zero, mean, 1e-9); /* the order of a sum in double */
+    assert_true(fabs(plain.results[0].zero - mean) > 1e-6);
+    ao_attribution_fini(&plain);
+    ao_attribution_fini(&contrast);
+    tear_down(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_network_gives_the_exact_map),
+        cmocka_unit_test(contrast_is_the_same_map_from_its_mean),
         cmocka_unit_test(estimates_equal_their_definition),
         cmocka_unit_test(as_many_splits_as_masks_give_the_exact_scores),
         cmocka_unit_test(threads_and_backends_agree),

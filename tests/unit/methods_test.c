@@ -72,14 +72,18 @@ static void set(aosa_settings *settings, const char *name, const char *value)
         fail_msg("%s", aosa_error_message());
 }
 
-/* The method with little work: few masks, samples and steps. */
+/* The method with little work: few masks, samples, steps and supervoxels. */
 static aosa_settings *settings_of(const struct ao_method *method, const char *threads)
 {
-    static const char *const little[][3] = {
-        { "masks", "stride", "28" },
-        { "masks", "time-stride", "8" },
-        { "method", "samples", "2" },
-        { "method", "steps", "2" },
+    /* Group, an option that the method must use, option, value. */
+    static const char *const little[][4] = {
+        { "masks", "stride", "stride", "28" },
+        { "masks", "time-stride", "time-stride", "8" },
+        { "method", "samples", "samples", "2" },
+        { "method", "steps", "steps", "2" },
+        { "method", "iterations", "iterations", "3" },
+        { "method", "cells", "cells", "1x3x3" },
+        { "method", "segments", "samples", "20" }, /* kernelshap's least for 9 segments */
     };
     aosa_settings *settings;
     assert_int_equal(aosa_settings_create(&settings), AOSA_OK);
@@ -88,8 +92,9 @@ static aosa_settings *settings_of(const struct ao_method *method, const char *th
     set(settings, "target", "top2");
     for (size_t i = 0; i < sizeof little / sizeof little[0]; i++)
         if (ao_method_uses(method, little[i][0], little[i][1]) &&
+            ao_method_uses(method, little[i][0], little[i][2]) &&
             (method->mask || strcmp(little[i][0], "masks")))
-            set(settings, little[i][1], little[i][2]);
+            set(settings, little[i][2], little[i][3]);
     return settings;
 }
 
