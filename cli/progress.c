@@ -38,14 +38,27 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void draw_bar(const char *stage, size_t done, size_t total, double left)
+/* ", 1:02:03 left"; nothing as long as nothing is known. */
+static const char *print_left(double seconds, char *text, size_t bytes)
+{
+    const long s = (long)(seconds + 0.5);
+    if (seconds < 0)
+        text[0] = '\0';
+    else if (s < 3600)
+        snprintf(text, bytes, ", %ld:%02ld left", s / 60, s % 60);
+    else
+        snprintf(text, bytes, ", %ld:%02ld:%02ld left", s / 3600, s / 60 % 60, s % 60);
+    return text;
+}
+
+static void draw_bar(const char *stage, size_t done, size_t total, const char *left)
 {
     char bar[31];
     const size_t filled = total ? 30 * done / total : 30;
     for (size_t i = 0; i < 30; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[30] = '\0';
-    fprintf(stderr, "\r%s [%s] %zu of %zu, %.0f s left   ", stage, bar, done, total, left);
+    fprintf(stderr, "\r%s [%s] %zu of %zu%s   ", stage, bar, done, total, left);
 }
 
 bool cli_progress_report(void *user, const char *stage, size_t done, size_t total)
@@ -60,13 +73,15 @@ bool cli_progress_report(void *user, const char *stage, size_t done, size_t tota
     if (progress->quiet || time - progress->shown < (terminal ? 0.1 : 10))
         return !caught;
     progress->shown = time;
-    const double left =
-        done ? (time - progress->started) * (double)(total - done) / (double)done : 0;
+    const double seconds =
+        done ? (time - progress->started) * (double)(total - done) / (double)done : -1;
+    char left[48];
+    print_left(seconds, left, sizeof left);
     if (terminal) {
         draw_bar(stage, done, total, left);
         progress->drawn = true;
     } else {
-        fprintf(stderr, "aosa: %s %zu of %zu, %.0f s left\n", stage, done, total, left);
+        fprintf(stderr, "aosa: %s %zu of %zu%s\n", stage, done, total, left);
     }
     return !caught;
 }

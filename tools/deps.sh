@@ -1,13 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that the build and the tests need and that are missing.
+#
+#     deps.sh [cluster]
+#
+# `cluster` adds a Slurm for tests/cli/slurm.sh, which is CI's: daemons are nobody's to install on a
+# machine where one only builds.
 set -eu
 
 packages='gcc g++ meson ninja-build pkg-config
 libdnnl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libjpeg62-turbo-dev
 libopencv-video-dev libopencv-imgproc-dev libcairo2-dev fonts-dejavu-core libjansson-dev nettle-dev
-libsqlite3-dev libnanopb-dev nanopb protobuf-compiler python3-protobuf python3 libcmocka-dev libsimde-dev
-libonnx-testdata'
+libsqlite3-dev libmatio-dev zlib1g-dev libnanopb-dev nanopb protobuf-compiler python3-protobuf python3
+libcmocka-dev libsimde-dev libonnx-testdata'
+
+[ "${1:-}" != cluster ] || packages="$packages slurmctld slurmd slurm-client munge"
 
 missing=
 for package in $packages; do

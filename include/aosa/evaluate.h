@@ -16,6 +16,7 @@ struct aosa_evaluation {
     size_t done;         /**< now */
     size_t failed;       /**< now; the journal holds the reasons */
     size_t boxes_unused; /**< boxes of videos that are not in the list, or of other classes */
+    size_t other_builds; /**< scores that another version or instruction set gave before */
 };
 
 /**
@@ -23,31 +24,53 @@ struct aosa_evaluation {
  * settings name the dataset and the shard.
  *
  * Results go into FOLDER/shard-I-of-N.db, an SQLite file, one transaction for each clip and method.
- * A run that was stopped or killed goes on where it was. An item that fails is recorded with the
- * reason and does not end the run.
+ * A run that was stopped or killed goes on where it was, also on another machine; methods and
+ * metrics may join it later. An item that fails is recorded with the reason and does not end the
+ * run.
  *
  * @param methods     Names of methods, or of families in the plural; NULL for all.
- * @param metrics     Names of metrics with commas; NULL for all.
+ * @param metrics     Names of metrics with commas; NULL for all but those that take long.
  * @param folder      Made if needed.
+ * @param force       Replaces a journal that cannot be gone on with: of another run or version, or
+ *                    damaged. One that fits is kept.
  * @param progress    Called with stage "items" between items, with another within one. To answer
  *                    false between items loses nothing; within one, that item starts again.
  * @param evaluation  Caller's; written also when the run stops early.
- * @return AOSA_ERR_ARGUMENT (options; the folder holds another run), AOSA_ERR_INPUT and
+ * @return AOSA_ERR_ARGUMENT (options; the folder holds another run, results of another version, or
+ *         another number of shards), AOSA_ERR_INPUT and
  *         AOSA_ERR_FORMAT (lists and boxes, a damaged journal), AOSA_ERR_OUTPUT (another process
  *         has the shard, a full disk), AOSA_ERR_CANCELLED, AOSA_ERR_UNSUPPORTED, AOSA_ERR_NOMEM.
  */
 AOSA_API AOSA_MUST_CHECK aosa_status aosa_evaluate(const aosa_model *model,
                                                    const aosa_settings *settings,
                                                    const char *methods, const char *metrics,
-                                                   const char *folder, aosa_progress_fn progress,
-                                                   void *user, struct aosa_evaluation *evaluation);
+                                                   const char *folder, bool force,
+                                                   aosa_progress_fn progress, void *user,
+                                                   struct aosa_evaluation *evaluation);
 
 /**
- * One table of all shards of a run: table.csv, table.md, table.json and curves.csv, whose bytes do
- * not depend on the number of shards, and cost.csv (seconds, memory, passes), all or nothing.
+ * What aosa_evaluate would do: clips, items that are done and to be done, and the passes that each
+ * method takes on the first clip. Writes nothing and looks at no other video.
+ *
+ * @param folder  May be NULL: nothing is done yet.
+ * @param json    *text gets one JSON object instead of lines.
+ * @param text    Owned by the caller (aosa_text_free).
+ * @return As aosa_evaluate.
+ */
+AOSA_API AOSA_MUST_CHECK aosa_status aosa_evaluate_plan(const aosa_model *model,
+                                                        const aosa_settings *settings,
+                                                        const char *methods, const char *metrics,
+                                                        const char *folder, bool json, char **text);
+
+/**
+ * One table of all shards of a run: table.md for people, table.csv, classes.csv, tests.csv,
+ * curves.csv, table.json (with failures, without curves) and a picture of every mean curve,
+ * curve.NAME.png. Their bytes do not depend on the number of shards; those of cost.csv (seconds,
+ * memory, passes) do. All or nothing.
  *
  * Every value gets its mean over clips with a bootstrap confidence interval of 95 %, the number of
- * clips it is defined for, and the number that failed.
+ * clips it is defined for and the mean over classes of their means; every pair of methods gets
+ * Wilcoxon's signed-rank test over the clips that both have, with Holm's correction.
  *
  * @param settings  Borrowed; NULL for defaults. Uses resamples, seed, allow-missing.
  * @param folder    Where aosa_evaluate wrote.

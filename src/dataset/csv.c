@@ -4,6 +4,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -121,6 +122,11 @@ aosa_status ao_csv_next(struct ao_csv *csv, bool *more)
         return AOSA_OK;
     }
     return AOSA_OK;
+}
+
+void ao_csv_where(const struct ao_csv *csv, char where[AO_CSV_WHERE])
+{
+    snprintf(where, AO_CSV_WHERE, "%.90s:%zu", ao_path_base(csv->path), csv->line);
 }
 
 int ao_csv_column(const struct ao_csv *csv, const char *name)

@@ -31,6 +31,10 @@ void ao_csv_close(struct ao_csv *csv);
 /* The next row that is not empty into fields; *more is false past the last. AOSA_ERR_FORMAT. */
 aosa_status ao_csv_next(struct ao_csv *csv, bool *more);
 
+/* "list.csv:3", the row that was read last, for messages about it later. */
+#define AO_CSV_WHERE 128
+void ao_csv_where(const struct ao_csv *csv, char where[AO_CSV_WHERE]);
+
 /* Column of that name, whatever its case; -1 where there is none. */
 int ao_csv_column(const struct ao_csv *csv, const char *name);
 

@@ -8,13 +8,21 @@
 static aosa_status read_item(const struct ao_dataset_options *options, const struct ao_csv *csv,
                              const int column[3], struct ao_dataset *dataset)
 {
-    const char *name = csv->fields[column[0]], *label = csv->fields[column[1]];
+    const char *name = csv->fields[column[0]];
     const char *boxes = column[2] < 0 ? "" : csv->fields[column[2]];
+    char where[AO_CSV_WHERE], *path = NULL, *box_path = NULL;
     struct ao_item *item;
-    char *path = NULL, *box_path = NULL;
+    ao_csv_where(csv, where);
     aosa_status status = ao_path_below(options->root, name, &path);
     if (status == AOSA_OK)
-        status = ao_dataset_add(dataset, name, path, label, &item);
+        status = ao_dataset_add(dataset,
+                                &(struct ao_item){
+                                    .id = csv->fields[column[0]],
+                                    .path = path,
+                                    .label = csv->fields[column[1]],
+                                    .where = where,
+                                },
+                                &item);
     if (status == AOSA_OK && *boxes)
         status = ao_path_below(options->root, boxes, &box_path);
     if (status == AOSA_OK && *boxes)

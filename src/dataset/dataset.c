@@ -27,17 +27,19 @@ const struct ao_option ao_dataset_option_table[] = {
     AO_OPT_TEXT(ao_dataset_options, root, "root", NULL, "FOLDER", "folder of the videos"),
     AO_OPT_TEXT(ao_dataset_options, lists, "lists", NULL, "PATH",
                 "csv: the list, instead of ROOT/list.csv; ucf101: folder of classInd.txt and "
-                "testlist01.txt"),
+                "testlist01.txt; kenshohara: the JSON file; kinetics: folder of train.csv and "
+                "val.csv, or one list"),
     AO_OPT_INT(ao_dataset_options, split, "split", "1", 1, 3, "N", "ucf101: which lists"),
-    AO_OPT_TEXT(ao_dataset_options, subset, "subset", NULL, "test|train",
-                "ucf101: which part of the split; test unless told"),
+    AO_OPT_TEXT(ao_dataset_options, subset, "subset", NULL, "train|val|test",
+                "which part; unless told test for ucf101, val for kenshohara and kinetics"),
     AO_OPT_TEXT(ao_dataset_options, boxes, "boxes", NULL, "FILE",
-                "where the objects are: columns video,frame,x,y,w,h and perhaps class"),
+                "where the objects are: columns video,frame,x,y,w,h and perhaps class, or "
+                "finalAnnots.mat of UCF101-24"),
     AO_OPT_TEXT(ao_dataset_options, box_class, "box-class", "label", "label|any|WORD",
                 "boxes that count where they have a class: that of the video's label, all, or "
                 "those of one class"),
     AO_OPT_INT(ao_dataset_options, first_frame, "first-frame", "1", 0, 1, "NUMBER",
-               "number of a video's first frame in the files of boxes"),
+               "number of a video's first frame in tables of boxes"),
     AO_OPT_INT(ao_dataset_options, limit, "limit", "0", 0, INT_MAX, "N",
                "take only N videos, evenly spread over the list; 0 for all"),
     AO_OPT_END,
@@ -45,35 +47,26 @@ const struct ao_option ao_dataset_option_table[] = {
 
 /* --- building --------------------------------------------------------------------------------- */
 
-aosa_status ao_dataset_add(struct ao_dataset *dataset, const char *id, const char *path,
-                           const char *label, struct ao_item **item)
+aosa_status ao_dataset_add(struct ao_dataset *dataset, const struct ao_item *item,
+                           struct ao_item **added)
 {
     void *items = dataset->items;
     if (!ao_grow(&items, &dataset->capacity, dataset->n, sizeof *dataset->items))
         return ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for item %zu", dataset->n);
     dataset->items = items;
-    struct ao_item *added = &dataset->items[dataset->n++];
-    *added = (struct ao_item){
-        .id = ao_strdup(id),
-        .path = ao_strdup(path),
-        .label = ao_strdup(label),
+    struct ao_item *copy = &dataset->items[dataset->n++];
+    *copy = (struct ao_item){
+        .id = ao_strdup(item->id),
+        .path = ao_strdup(item->path),
+        .label = ao_strdup(item->label),
+        .where = ao_strdup(item->where),
+        .first = item->first,
+        .end = item->end,
     };
-    if (!added->id || !added->path || !added->label)
+    if (!copy->id || !copy->path || !copy->label || !copy->where)
         return ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for item %zu", dataset->n - 1);
-    if (item)
-        *item = added;
-    return AOSA_OK;
-}
-
-aosa_status ao_dataset_add_label(struct ao_dataset *dataset, const char *label)
-{
-    void *labels = dataset->labels;
-    if (!ao_grow(&labels, &dataset->labels_capacity, dataset->n_labels, sizeof *dataset->labels))
-        return ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for label %zu", dataset->n_labels);
-    dataset->labels = labels;
-    dataset->labels[dataset->n_labels] = ao_strdup(label);
-    if (!dataset->labels[dataset->n_labels++])
-        return ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for label %zu", dataset->n_labels - 1);
+    if (added)
+        *added = copy;
     return AOSA_OK;
 }
 
@@ -85,29 +78,6 @@ aosa_status ao_item_add_box(struct ao_item *item, const struct ao_source_box *bo
     item->boxes = boxes;
     item->boxes[item->n_boxes++] = *box;
     return AOSA_OK;
-}
-
-char *ao_path_join(const char *folder, const char *name)
-{
-    const size_t n = strlen(folder) + strlen(name) + 2;
-    char *path = ao_alloc(n, 1);
-    if (path)
-        snprintf(path, n, "%s/%s", folder, name);
-    return path;
-}
-
-aosa_status ao_path_below(const char *folder, const char *name, char **path)
-{
-    bool climbs = name[0] == '/' || name[0] == '\0';
-    for (const char *p = name; *p; p += *p == '/') {
-        const size_t n = strcspn(p, "/");
-        climbs = climbs || (n == 2 && p[0] == '.' && p[1] == '.');
-        p += n;
-    }
-    if (climbs)
-        return ao_fail(AOSA_ERR_FORMAT, "'%.200s' is not a path below %s", name, folder);
-    *path = ao_path_join(folder, name);
-    return *path ? AOSA_OK : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for its path", name);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -139,15 +109,19 @@ static aosa_status sort(struct ao_dataset *dataset)
     qsort(dataset->items, dataset->n, sizeof *dataset->items, compare_ids);
     for (size_t i = 1; i < dataset->n; i++)
         if (!strcmp(dataset->items[i - 1].id, dataset->items[i].id))
-            return ao_fail(AOSA_ERR_FORMAT, "the dataset's list names '%s' twice",
-                           dataset->items[i].id);
+            return ao_fail(AOSA_ERR_FORMAT, "the dataset's list names '%s' twice (%s and %s)",
+                           dataset->items[i].id, dataset->items[i - 1].where,
+                           dataset->items[i].where);
     return AOSA_OK;
 }
 
 static void free_item(struct ao_item *item)
 {
     ao_free(item->id);
+    if (item->clip > 0) /* the rest is clip 0's */
+        return;
     ao_free(item->path);
+    ao_free(item->where);
     ao_free(item->label);
     ao_free(item->boxes);
 }
@@ -201,6 +175,54 @@ void ao_dataset_close(struct ao_dataset **dataset)
         ao_free(d->labels[i]);
     ao_free(d->items);
     ao_free(d->labels);
+    ao_free(d->sorted);
     ao_free(d);
     *dataset = NULL;
+}
+
+/* --- clips -------------------------------------------------------------------------------------
+ */
+
+static char *clip_id(const char *video, int clip)
+{
+    const size_t n = strlen(video) + sizeof "#2147483647";
+    char *id = ao_alloc(n, 1);
+    if (id)
+        snprintf(id, n, "%s#%d", video, clip);
+    return id;
+}
+
+/* Item i of `items` is clip i % clips of video i / clips; false without memory. */
+static bool make_clips(const struct ao_dataset *dataset, size_t clips, struct ao_item *items)
+{
+    for (size_t i = 0; i < dataset->n * clips; i++) {
+        items[i] = dataset->items[i / clips];
+        items[i].clip = (int)(i % clips);
+        items[i].id = clip_id(dataset->items[i / clips].id, items[i].clip);
+        if (!items[i].id)
+            return false;
+    }
+    return true;
+}
+
+aosa_status ao_dataset_take_clips(struct ao_dataset *dataset, int clips)
+{
+    size_t n;
+    if (clips == 1)
+        return AOSA_OK;
+    struct ao_item *items =
+        ao_size_mul(dataset->n, (size_t)clips, &n) ? ao_alloc(n, sizeof *items) : NULL;
+    if (!items || !make_clips(dataset, (size_t)clips, items)) {
+        for (size_t i = 0; items && i < n; i++)
+            ao_free(items[i].id);
+        ao_free(items);
+        return ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for %d clips of %zu videos", clips,
+                       dataset->n);
+    }
+    for (size_t i = 0; i < dataset->n; i++)
+        ao_free(dataset->items[i].id);
+    ao_free(dataset->items);
+    dataset->items = items;
+    dataset->n = dataset->capacity = n;
+    return AOSA_OK;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _DEFAULT_SOURCE /* strsep */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,7 +53,8 @@ static aosa_status read_class(void *context, char *line, const char *where)
     if (!name || strtoul(line, &end, 10) != dataset->n_labels + 1 || end != name || !name[1])
         return ao_fail(AOSA_ERR_FORMAT, "%s: '%.80s' is not '%zu CLASS'", where, line,
                        dataset->n_labels + 1);
-    return ao_dataset_add_label(dataset, name + 1);
+    const aosa_status status = ao_dataset_add_label(dataset, name + 1);
+    return status == AOSA_OK ? status : ao_fail_in(status, "%s", where);
 }
 
 /* Index of a class, whatever its case; n_labels where there is none. */
@@ -66,57 +66,23 @@ static size_t find_class(const struct ao_dataset *dataset, const char *name)
     return i;
 }
 
-/* Entry of a folder by its name, in any case where it is not there as written; NULL: none. */
-static char *find_entry(const char *folder, const char *name)
-{
-    char *path = ao_path_join(folder, name);
-    if (!path || ao_path_exists(path))
-        return path;
-    ao_free(path);
-    path = NULL;
-    DIR *entries = opendir(folder);
-    struct dirent *entry;
-    while (entries && !path && (entry = readdir(entries)))
-        if (!strcasecmp(entry->d_name, name))
-            path = ao_path_join(folder, entry->d_name);
-    if (entries)
-        closedir(entries);
-    return path;
-}
-
-/* The video, or the folder of its frames; as the list names it where neither is there. */
-static char *find_video(const char *root, const char *class, char *file)
-{
-    char *folder = find_entry(root, class);
-    char *path = folder ? find_entry(folder, file) : NULL;
-    char *dot = strrchr(file, '.');
-    if (folder && !path && dot) {
-        *dot = '\0';
-        path = find_entry(folder, file);
-        *dot = '.';
-    }
-    if (!path)
-        path = ao_path_join(folder ? folder : root, file);
-    ao_free(folder);
-    return path;
-}
-
 struct list {
     const struct ao_dataset_options *options;
     struct ao_dataset *dataset;
 };
 
-static aosa_status add_video(const struct list *list, char *line, char *file, size_t class)
+static aosa_status add_video(const struct list *list, const char *folder, char *file, size_t class,
+                             const char *where)
 {
     struct ao_dataset *dataset = list->dataset;
-    char *path = find_video(list->options->root, line, file);
-    char *id = NULL;
-    char *dot = strrchr(file, '.');
+    char *label = dataset->labels[class], *dot = strrchr(file, '.');
+    char *path = ao_find_video(list->options->root, folder, file, true);
     if (dot)
         *dot = '\0';
-    id = ao_path_join(dataset->labels[class], file);
+    char *id = ao_path_join(label, file);
+    const struct ao_item item = { .id = id, .path = path, .label = label, .where = (char *)where };
     const aosa_status status = path && id
-                                   ? ao_dataset_add(dataset, id, path, dataset->labels[class], NULL)
+                                   ? ao_dataset_add(dataset, &item, NULL)
                                    : ao_fail(AOSA_ERR_NOMEM, "dataset: no memory for %s", file);
     ao_free(path);
     ao_free(id);
@@ -129,9 +95,11 @@ static aosa_status read_video(void *context, char *line, const char *where)
     char *number = strchr(line, ' '), *file = strchr(line, '/');
     if (number)
         *number++ = '\0';
-    if (!file || !file[1] || strchr(file + 1, '/') || line[0] == '.' || file[1] == '.')
-        return ao_fail(AOSA_ERR_FORMAT, "%s: '%.80s' is not 'CLASS/VIDEO.avi'", where, line);
-    *file++ = '\0';
+    if (file)
+        *file++ = '\0';
+    if (!file || !ao_name_is_plain(line) || !ao_name_is_plain(file))
+        return ao_fail(AOSA_ERR_FORMAT, "%s: '%.80s%s%.80s' is not 'CLASS/VIDEO.avi'", where, line,
+                       file ? "/" : "", file ? file : "");
     const size_t class = find_class(list->dataset, line);
     if (class == list->dataset->n_labels)
         return ao_fail(AOSA_ERR_FORMAT, "%s: '%.80s' is none of the %zu classes of classInd.txt",
@@ -139,20 +107,23 @@ static aosa_status read_video(void *context, char *line, const char *where)
     if (number && strtoul(number, NULL, 10) != class + 1)
         return ao_fail(AOSA_ERR_FORMAT, "%s: class %.20s, but %s is %zu in classInd.txt", where,
                        number, list->dataset->labels[class], class + 1);
-    return add_video(list, line, file, class);
+    return add_video(list, line, file, class, where);
 }
 
 aosa_status ao_layout_ucf101(const struct ao_dataset_options *options, struct ao_dataset *dataset)
 {
-    const char *subset = options->subset ? options->subset : "test";
     struct list list = { options, dataset };
+    enum ao_subset subset;
     char name[32];
     if (!options->lists)
         return ao_fail(AOSA_ERR_ARGUMENT,
                        "--dataset ucf101: give --lists FOLDER, where classInd.txt is");
-    if (strcmp(subset, "test") && strcmp(subset, "train"))
-        return ao_fail(AOSA_ERR_ARGUMENT, "--subset %s: ucf101 has test and train", subset);
-    snprintf(name, sizeof name, "%slist%02d.txt", subset, options->split);
+    AO_TRY(ao_subset_choose(options, AO_SUBSET_TEST, &subset));
+    if (subset == AO_SUBSET_VAL)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--subset %s: ucf101 has test and train",
+                       options->subset);
+    snprintf(name, sizeof name, "%slist%02d.txt", subset == AO_SUBSET_TEST ? "test" : "train",
+             options->split);
     AO_TRY(each_line(options->lists, "classInd.txt", read_class, dataset));
     return each_line(options->lists, name, read_video, &list);
 }

@@ -6,8 +6,9 @@
 #include <strings.h>
 #include <sys/resource.h>
 
-#include "aosa/clip.h"
 #include "core/alloc.h"
+#include "evaluate/partner.h"
+#include "explain/clip.h"
 
 bool ao_item_can_fail(aosa_status status)
 {
@@ -49,14 +50,19 @@ static aosa_status find_target(struct ao_clip_work *work)
 aosa_status ao_clip_work_open(struct ao_clip_work *work)
 {
     const struct ao_item *item = work->item;
-    AO_TRY(find_target(work));
-    AO_TRY(aosa_clip_open(item->path, work->plan->model, work->plan->settings, 0, &work->clip));
+    aosa_status status = find_target(work);
+    if (status == AOSA_OK)
+        status = ao_clip_open_range(item->path, work->plan->model, work->plan->settings, item->clip,
+                                    item->first, item->end, &work->clip);
+    if (status != AOSA_OK)
+        return ao_fail_in(status, "%s", item->where);
     return ao_truth_init(&work->truth, work->clip, item->boxes, item->n_boxes);
 }
 
 void ao_clip_work_close(struct ao_clip_work *work)
 {
     aosa_clip_close(&work->clip);
+    aosa_clip_close(&work->partner);
     ao_truth_fini(&work->truth);
     ao_flow_field_destroy(&work->flow);
 }
@@ -77,19 +83,21 @@ static aosa_status read_map(const struct ao_clip_work *work, const struct ao_att
 {
     const struct ao_map_result *result = &a->results[0];
     const size_t n = ao_clip_voxels(work->clip);
+    if (a->stopped)
+        return ao_fail(AOSA_ERR_CANCELLED, "%s: stopped", work->item->id);
     for (size_t i = 0; i < n; i++)
         map[i] = (float)((double)result->map[i] - result->zero);
     return check_map(work, map, a->method->name);
 }
 
-/* A method of the plan on a clip and a model, which may be changed ones. */
-static aosa_status prepare(const struct ao_clip_work *work, int m, const struct aosa_model *model,
-                           const struct aosa_clip *clip, struct ao_flow_field **flow,
-                           struct aosa_explanation **e)
+/* A method of the plan and a target on a clip and a model, which may be changed ones. */
+static aosa_status prepare(const struct ao_clip_work *work, int m, const char *target,
+                           const struct aosa_model *model, const struct aosa_clip *clip,
+                           struct ao_flow_field **flow, struct aosa_explanation **e)
 {
     aosa_settings *own;
     AO_TRY(ao_settings_for_method(work->plan->settings, work->plan->methods[m], &own));
-    aosa_status status = aosa_settings_set(own, "target", work->target);
+    aosa_status status = aosa_settings_set(own, "target", target);
     if (status == AOSA_OK)
         status = ao_explanation_prepare(model, clip, own, flow, e);
     aosa_settings_destroy(&own);
@@ -99,6 +107,7 @@ static aosa_status prepare(const struct ao_clip_work *work, int m, const struct 
 struct again {
     const struct ao_clip_work *work;
     int m;
+    char target[32]; /* the class itself, whatever another clip's or network's `top1` is */
 };
 
 static aosa_status explain_again(void *context, const struct aosa_model *model,
@@ -108,7 +117,7 @@ static aosa_status explain_again(void *context, const struct aosa_model *model,
     const struct ao_progress *progress = again->work->progress;
     struct ao_flow_field *none = NULL; /* the clip's own motion, not that of the first one */
     struct aosa_explanation *e = NULL;
-    AO_TRY(prepare(again->work, again->m, model, clip, &none, &e));
+    AO_TRY(prepare(again->work, again->m, again->target, model, clip, &none, &e));
     aosa_status status = ao_explanation_run(e, progress->fn, progress->user);
     if (status == AOSA_OK)
         status = read_map(again->work, &e->attribution, map);
@@ -124,30 +133,38 @@ static aosa_status measure(const struct ao_clip_work *work, int m, const struct 
     const struct ao_run_plan *plan = work->plan;
     const struct ao_map_result *result = &a->results[0];
     const struct aosa_model *model = plan->model;
-    struct again again = { work, m };
+    struct again again = { .work = work, .m = m };
     const struct ao_explainer explainer = { explain_again, &again };
+    if (result->target.b < 0)
+        snprintf(again.target, sizeof again.target, "%d", result->target.a);
+    else
+        snprintf(again.target, sizeof again.target, "%d-%d", result->target.a, result->target.b);
     record->base = ao_score((enum ao_score_kind)plan->settings->metric.score, a->outputs,
                             model->classes, model->probabilities, result->target);
-    for (int i = 0; i < plan->n_metrics; i++) {
-        const struct ao_metric *metric = plan->metrics[i];
-        struct ao_metric_call call = {
-            .metric = metric,
-            .model = model,
-            .scorer = work->scorer,
-            .explainer = &explainer,
-            .clip = work->clip,
-            .map = map,
-            .target = result->target,
-            .truth = &work->truth,
-            .options = &plan->settings->metric,
-            .seed = (uint64_t)plan->settings->mask.seed,
-            .progress = work->progress,
-            .answer = &record->answer,
-        };
-        if ((metric->needs & AO_METRIC_NEEDS_TRUTH) && work->truth.n == 0)
-            continue;
-        AO_TRY(metric->run(&call));
-    }
+    struct ao_metric_call call = {
+        .model = model,
+        .scorer = work->scorer,
+        .explainer = &explainer,
+        .clip = work->clip,
+        .partner = work->partner,
+        .map = map,
+        .target = result->target,
+        .truth = &work->truth,
+        .options = &plan->settings->metric,
+        .seed = (uint64_t)plan->settings->mask.seed,
+        .progress = work->progress,
+        .answer = &record->answer,
+    };
+    return ao_metrics_run(&call, work->metrics, work->n_metrics);
+}
+
+static aosa_status find_partner(struct ao_clip_work *work)
+{
+    for (int i = 0; i < work->n_metrics && !work->partner_sought; i++)
+        if (work->metrics[i]->needs & AO_METRIC_NEEDS_PARTNER) {
+            work->partner_sought = true;
+            return ao_partner_open(work->plan, work->item, &work->partner);
+        }
     return AOSA_OK;
 }
 
@@ -180,8 +197,21 @@ static aosa_status run_prepared(const struct ao_clip_work *work, int m, struct a
 aosa_status ao_clip_work_run(struct ao_clip_work *work, int m, struct ao_record *record)
 {
     struct aosa_explanation *e = NULL;
-    AO_TRY(prepare(work, m, work->plan->model, work->clip, &work->flow, &e));
+    AO_TRY(find_partner(work));
+    AO_TRY(prepare(work, m, work->target, work->plan->model, work->clip, &work->flow, &e));
     const aosa_status status = run_prepared(work, m, e, record);
+    work->flow = e->flow;
+    e->flow = NULL;
+    aosa_explanation_destroy(&e);
+    return status;
+}
+
+aosa_status ao_clip_work_passes(struct ao_clip_work *work, int m, struct ao_passes *passes)
+{
+    struct aosa_explanation *e = NULL;
+    AO_TRY(prepare(work, m, work->target, work->plan->model, work->clip, &work->flow, &e));
+    const struct ao_attribution *a = &e->attribution;
+    const aosa_status status = a->method->passes(a, 1, passes);
     work->flow = e->flow;
     e->flow = NULL;
     aosa_explanation_destroy(&e);

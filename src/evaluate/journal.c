@@ -1,42 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evaluate/journal.h"
 
-#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/alloc.h"
-#include "evaluate/run.h"
-#include "evaluate/sql.h"
 
 enum {
     APPLICATION = 0x616F7361, /* "aosa" in the file's header */
-    VERSION = 1,              /* of the tables below */
+    VERSION = 2,              /* of the tables */
 };
 
 static const char schema[] =
     "CREATE TABLE head(run TEXT NOT NULL, shard INTEGER NOT NULL, shards INTEGER NOT NULL,"
-    " planned INTEGER NOT NULL);"
-    "CREATE TABLE item(id INTEGER PRIMARY KEY, clip TEXT NOT NULL, method TEXT NOT NULL,"
-    " key TEXT NOT NULL, label TEXT NOT NULL, reason TEXT, base REAL, seconds REAL,"
-    " peak_bytes REAL, forwards INTEGER, backwards INTEGER, metric_forwards INTEGER,"
-    " UNIQUE(clip, method));"
-    /* A NaN is stored as NULL. Curves are doubles in the machine's order. */
-    "CREATE TABLE value(item INTEGER, rank INTEGER, name TEXT NOT NULL, value REAL,"
-    " PRIMARY KEY(item, rank)) WITHOUT ROWID;"
-    "CREATE TABLE curve(item INTEGER, rank INTEGER, name TEXT NOT NULL, x BLOB NOT NULL,"
-    " y BLOB NOT NULL, PRIMARY KEY(item, rank)) WITHOUT ROWID;";
+    " clips INTEGER NOT NULL);"
+    "CREATE TABLE part(kind TEXT, name TEXT, rank INTEGER NOT NULL, options TEXT NOT NULL,"
+    " PRIMARY KEY(kind, name)) WITHOUT ROWID;"
+    "CREATE TABLE build(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);";
 
 struct ao_journal {
     struct ao_sql sql;
-    char *run; /* of the file */
+    struct ao_run run; /* of the file; its builds are those that gave scores */
+    int64_t build;     /* the writer's own row; 0 in a journal that is read */
+    bool only_this;    /* scores of other builds do not count */
 };
 
 /* --- opening ------------------------------------------------------------------------------------
  */
 
-/* A file that is ours and of this version, or one without any table. */
-static aosa_status check_version(const struct ao_journal *j, bool *empty)
+/* A file that is ours, of this version and whole, or one without any table. */
+static aosa_status check_file(const struct ao_journal *j, bool *empty)
 {
     int64_t application = 0, version = 0, tables = 0;
+    AO_TRY(ao_sql_check(&j->sql));
     AO_TRY(ao_sql_number(&j->sql, "SELECT count(*) FROM sqlite_schema", &tables));
     AO_TRY(ao_sql_number(&j->sql, "PRAGMA application_id", &application));
     AO_TRY(ao_sql_number(&j->sql, "PRAGMA user_version", &version));
@@ -44,7 +40,9 @@ static aosa_status check_version(const struct ao_journal *j, bool *empty)
     if (!*empty && application != APPLICATION)
         return ao_fail(AOSA_ERR_FORMAT, "%s: a database of something else", j->sql.path);
     if (!*empty && version != VERSION)
-        return ao_fail(AOSA_ERR_FORMAT, "%s: a journal of version %lld, this program writes %d",
+        return ao_fail(AOSA_ERR_FORMAT,
+                       "%s: a journal of version %lld, this program has version %d; use another "
+                       "-o, or the aosa that wrote it",
                        j->sql.path, (long long)version, VERSION);
     return AOSA_OK;
 }
@@ -56,11 +54,12 @@ static aosa_status create_tables(const struct ao_journal *j, const struct ao_jou
              APPLICATION, VERSION);
     AO_TRY(ao_sql_execute(&j->sql, pragmas));
     AO_TRY(ao_sql_execute(&j->sql, schema));
+    AO_TRY(ao_sql_execute(&j->sql, ao_record_schema));
     struct ao_statement s = ao_sql_prepare(&j->sql, "INSERT INTO head VALUES(?,?,?,?)");
-    ao_statement_bind_text(&s, head->run);
+    ao_statement_bind_text(&s, head->run->shared);
     ao_statement_bind_int(&s, head->shard.index);
     ao_statement_bind_int(&s, head->shard.count);
-    ao_statement_bind_int(&s, head->planned);
+    ao_statement_bind_int(&s, head->clips);
     const aosa_status status = ao_statement_run(&s);
     ao_statement_end(&s);
     return status;
@@ -69,17 +68,16 @@ static aosa_status create_tables(const struct ao_journal *j, const struct ao_jou
 static aosa_status read_head(struct ao_journal *j, struct ao_journal_head *head)
 {
     bool row;
-    struct ao_statement s = ao_sql_prepare(&j->sql, "SELECT run, shard, shards, planned FROM head");
+    struct ao_statement s = ao_sql_prepare(&j->sql, "SELECT run, shard, shards, clips FROM head");
     aosa_status status = ao_statement_step(&s, &row);
     if (status == AOSA_OK && row) {
-        ao_free(j->run);
-        j->run = ao_strdup((const char *)sqlite3_column_text(s.stmt, 0));
+        j->run.shared = ao_strdup((const char *)sqlite3_column_text(s.stmt, 0));
         *head = (struct ao_journal_head){
-            .run = j->run,
+            .run = &j->run,
             .shard = { sqlite3_column_int(s.stmt, 1), sqlite3_column_int(s.stmt, 2) },
-            .planned = sqlite3_column_int64(s.stmt, 3),
+            .clips = sqlite3_column_int64(s.stmt, 3),
         };
-        if (!j->run)
+        if (!j->run.shared)
             status = ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the journal", j->sql.path);
     } else if (status == AOSA_OK) {
         status = ao_fail(AOSA_ERR_FORMAT, "%s: a journal without a head", j->sql.path);
@@ -88,37 +86,126 @@ static aosa_status read_head(struct ao_journal *j, struct ao_journal_head *head)
     return status;
 }
 
+/* Rows of two texts each, which become parts of the run. */
+static aosa_status read_parts(struct ao_journal *j, enum ao_run_kind kind, const char *sql)
+{
+    bool row = true;
+    aosa_status status = AOSA_OK;
+    struct ao_statement s = ao_sql_prepare(&j->sql, sql);
+    while (status == AOSA_OK && (status = ao_statement_step(&s, &row)) == AOSA_OK && row) {
+        const char *name = (const char *)sqlite3_column_text(s.stmt, 0);
+        const char *options = (const char *)sqlite3_column_text(s.stmt, 1);
+        status = name && options
+                     ? ao_run_add(&j->run, kind, name, options)
+                     : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the journal", j->sql.path);
+    }
+    ao_statement_end(&s);
+    return status;
+}
+
+static aosa_status read_run(struct ao_journal *j, struct ao_journal_head *head)
+{
+    AO_TRY(read_head(j, head));
+    AO_TRY(read_parts(j, AO_RUN_METHODS, "SELECT name, options FROM part WHERE kind='method'"));
+    AO_TRY(read_parts(j, AO_RUN_METRICS, "SELECT name, options FROM part WHERE kind='metric'"));
+    return read_parts(j, AO_RUN_BUILDS,
+                      "SELECT text, '' FROM build WHERE id IN (SELECT build FROM score)");
+}
+
+static aosa_status check_run(struct ao_journal *j, const struct ao_journal_head *head,
+                             const struct ao_journal_mode *mode)
+{
+    struct ao_journal_head found;
+    AO_TRY(read_run(j, &found));
+    if (!mode->allow_builds && !mode->redo_builds)
+        AO_TRY(ao_run_check_builds(&j->run, head->run->parts[AO_RUN_BUILDS].items[0].name,
+                                   j->sql.path));
+    AO_TRY(ao_run_join(&j->run, head->run, j->sql.path, "use another -o, or replace it with -f"));
+    if (found.shard.index == head->shard.index && found.shard.count == head->shard.count)
+        return AOSA_OK;
+    return ao_fail(AOSA_ERR_ARGUMENT, "%s: is of shard %d/%d, not %d/%d", j->sql.path,
+                   found.shard.index + 1, found.shard.count, head->shard.index + 1,
+                   head->shard.count);
+}
+
+static aosa_status write_parts(const struct ao_journal *j, enum ao_run_kind kind)
+{
+    aosa_status status = AOSA_OK;
+    const struct ao_ingredients *parts = &j->run.parts[kind];
+    struct ao_statement s = ao_sql_prepare(&j->sql, "INSERT OR REPLACE INTO part VALUES(?,?,?,?)");
+    for (size_t i = 0; status == AOSA_OK && i < parts->n; i++) {
+        ao_statement_bind_text(&s, kind == AO_RUN_METHODS ? "method" : "metric");
+        ao_statement_bind_text(&s, parts->items[i].name);
+        ao_statement_bind_int(&s, (int64_t)i);
+        ao_statement_bind_text(&s, parts->items[i].options);
+        status = ao_statement_run(&s);
+    }
+    ao_statement_end(&s);
+    return status;
+}
+
+static aosa_status write_build(const struct ao_journal *j, const char *text)
+{
+    struct ao_statement s = ao_sql_prepare(&j->sql, "INSERT OR IGNORE INTO build VALUES(NULL,?)");
+    ao_statement_bind_text(&s, text);
+    const aosa_status status = ao_statement_run(&s);
+    ao_statement_end(&s);
+    return status;
+}
+
+/* Row of a build; -1: it gave nothing here. */
+static aosa_status find_build(struct ao_journal *j, const char *text)
+{
+    bool row;
+    struct ao_statement s = ao_sql_prepare(&j->sql, "SELECT id FROM build WHERE text=?");
+    ao_statement_bind_text(&s, text);
+    const aosa_status status = ao_statement_step(&s, &row);
+    j->build = status == AOSA_OK && row ? sqlite3_column_int64(s.stmt, 0) : -1;
+    ao_statement_end(&s);
+    return status;
+}
+
 /* Inside the transaction that takes the lock. */
-static aosa_status adopt(struct ao_journal *j, const struct ao_journal_head *head)
+static aosa_status adopt(struct ao_journal *j, const struct ao_journal_head *head,
+                         const struct ao_journal_mode *mode)
 {
     bool empty;
-    struct ao_journal_head found;
-    AO_TRY(check_version(j, &empty));
+    AO_TRY(check_file(j, &empty));
     if (empty)
         AO_TRY(create_tables(j, head));
-    AO_TRY(read_head(j, &found));
-    AO_TRY(ao_run_compare(j->sql.path, found.run, head->run, false));
-    if (found.shard.index != head->shard.index || found.shard.count != head->shard.count)
-        return ao_fail(AOSA_ERR_ARGUMENT, "%s: is of shard %d/%d, not %d/%d", j->sql.path,
-                       found.shard.index + 1, found.shard.count, head->shard.index + 1,
-                       head->shard.count);
-    return AOSA_OK;
+    AO_TRY(check_run(j, head, mode));
+    AO_TRY(write_parts(j, AO_RUN_METHODS));
+    AO_TRY(write_parts(j, AO_RUN_METRICS));
+    AO_TRY(write_build(j, head->run->parts[AO_RUN_BUILDS].items[0].name));
+    return find_build(j, head->run->parts[AO_RUN_BUILDS].items[0].name);
+}
+
+/* An exclusive lock that lasts beyond the transaction. */
+static aosa_status lock_and_adopt(struct ao_journal *j, const struct ao_journal_head *head,
+                                  const struct ao_journal_mode *mode)
+{
+    AO_TRY(ao_sql_execute(
+        &j->sql, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; BEGIN EXCLUSIVE"));
+    AO_TRY(adopt(j, head, mode));
+    return ao_sql_execute(&j->sql, "COMMIT");
 }
 
 aosa_status ao_journal_open(const char *path, const struct ao_journal_head *head,
-                            struct ao_journal **journal)
+                            const struct ao_journal_mode *mode, struct ao_journal **journal)
 {
     struct ao_journal *j = ao_alloc(1, sizeof *j);
     if (!j)
         return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the journal", path);
+    j->only_this = mode->redo_builds;
     aosa_status status = ao_sql_open(&j->sql, path, true);
     if (status == AOSA_OK)
-        status = ao_sql_execute(
-            &j->sql, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; BEGIN EXCLUSIVE");
-    if (status == AOSA_OK)
-        status = adopt(j, head);
-    if (status == AOSA_OK)
-        status = ao_sql_execute(&j->sql, "COMMIT");
+        status = lock_and_adopt(j, head, mode);
+    if (mode->replace && (status == AOSA_ERR_FORMAT || status == AOSA_ERR_ARGUMENT)) {
+        ao_run_fini(&j->run);
+        status = ao_sql_empty(&j->sql);
+        if (status == AOSA_OK)
+            status = lock_and_adopt(j, head, mode);
+    }
     if (status != AOSA_OK) {
         ao_journal_close(&j); /* rolls back */
         return status;
@@ -136,11 +223,11 @@ aosa_status ao_journal_read(const char *path, struct ao_journal **journal,
         return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the journal", path);
     aosa_status status = ao_sql_open(&j->sql, path, false);
     if (status == AOSA_OK)
-        status = check_version(j, &empty);
+        status = check_file(j, &empty);
     if (status == AOSA_OK && empty)
         status = ao_fail(AOSA_ERR_FORMAT, "%s: an empty journal; its run has not begun", path);
     if (status == AOSA_OK)
-        status = read_head(j, head);
+        status = read_run(j, head);
     if (status != AOSA_OK) {
         ao_journal_close(&j);
         return status;
@@ -149,220 +236,107 @@ aosa_status ao_journal_read(const char *path, struct ao_journal **journal,
     return AOSA_OK;
 }
 
+aosa_status ao_journal_only_build(struct ao_journal *j, const char *build)
+{
+    j->only_this = true;
+    return find_build(j, build);
+}
+
 void ao_journal_close(struct ao_journal **journal)
 {
     struct ao_journal *j = *journal;
     if (!j)
         return;
     ao_sql_close(&j->sql);
-    ao_free(j->run);
+    ao_run_fini(&j->run);
     ao_free(j);
     *journal = NULL;
 }
 
-/* --- records ------------------------------------------------------------------------------------
+/* --- items --------------------------------------------------------------------------------------
  */
 
-aosa_status ao_journal_state(struct ao_journal *j, const char *clip, const char *method,
-                             const char *key, enum ao_item_state *state)
+aosa_status ao_journal_foreign(struct ao_journal *j, int64_t *scores)
 {
     bool row;
+    struct ao_statement s =
+        ao_sql_prepare(&j->sql, "SELECT count(*) FROM score WHERE build<>? AND ?<>0");
+    ao_statement_bind_int(&s, j->build);
+    ao_statement_bind_int(&s, j->build);
+    const aosa_status status = ao_statement_step(&s, &row);
+    *scores = status == AOSA_OK && row ? sqlite3_column_int64(s.stmt, 0) : 0;
+    ao_statement_end(&s);
+    return status;
+}
+
+/* Whether the metric has scored the item, by a build that counts. */
+static aosa_status find_score(struct ao_journal *j, int64_t item, const char *metric, bool *found)
+{
     struct ao_statement s = ao_sql_prepare(
-        &j->sql, "SELECT reason IS NULL FROM item WHERE clip=? AND method=? AND key=?");
+        &j->sql, "SELECT 1 FROM score WHERE item=? AND metric=? AND (build=? OR ?=0)");
+    ao_statement_bind_int(&s, item);
+    ao_statement_bind_text(&s, metric);
+    ao_statement_bind_int(&s, j->build);
+    ao_statement_bind_int(&s, j->only_this);
+    const aosa_status status = ao_statement_step(&s, found);
+    ao_statement_end(&s);
+    return status;
+}
+
+aosa_status ao_journal_state(struct ao_journal *j, const char *clip, const char *method,
+                             const char *content, const char *const *metrics, int n, bool *measured,
+                             enum ao_item_state *state)
+{
+    bool row;
+    struct ao_statement s =
+        ao_sql_prepare(&j->sql, "SELECT id, reason IS NULL FROM item WHERE clip=? AND method=?"
+                                " AND content=ifnull(?,content)");
     ao_statement_bind_text(&s, clip);
     ao_statement_bind_text(&s, method);
-    ao_statement_bind_text(&s, key);
-    const aosa_status status = ao_statement_step(&s, &row);
-    if (status == AOSA_OK)
-        *state = !row ? AO_ITEM_NEW : sqlite3_column_int(s.stmt, 0) ? AO_ITEM_DONE : AO_ITEM_FAILED;
+    ao_statement_bind_text(&s, content);
+    aosa_status status = ao_statement_step(&s, &row);
+    row = row && status == AOSA_OK;
+    const int64_t item = row ? sqlite3_column_int64(s.stmt, 0) : 0;
+    *state = !row ? AO_ITEM_NEW : sqlite3_column_int(s.stmt, 1) ? AO_ITEM_DONE : AO_ITEM_FAILED;
     ao_statement_end(&s);
+    for (int i = 0; status == AOSA_OK && i < n; i++) {
+        measured[i] = false;
+        if (row)
+            status = find_score(j, item, metrics[i], &measured[i]);
+    }
     return status;
 }
 
-static aosa_status remove_old(const struct ao_journal *j, const struct ao_record *r)
+aosa_status ao_journal_content(struct ao_journal *j, const char *clip, const char *stamp,
+                               char content[AO_SHA256_TEXT], bool *found)
 {
-    static const char *const sql[] = {
-        "DELETE FROM value WHERE item IN (SELECT id FROM item WHERE clip=? AND method=?)",
-        "DELETE FROM curve WHERE item IN (SELECT id FROM item WHERE clip=? AND method=?)",
-        "DELETE FROM item WHERE clip=? AND method=?",
-    };
-    for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
-        struct ao_statement s = ao_sql_prepare(&j->sql, sql[i]);
-        ao_statement_bind_text(&s, r->clip);
-        ao_statement_bind_text(&s, r->method);
-        const aosa_status status = ao_statement_run(&s);
-        ao_statement_end(&s);
-        AO_TRY(status);
-    }
-    return AOSA_OK;
-}
-
-static aosa_status insert_item(const struct ao_journal *j, const struct ao_record *r)
-{
+    bool row;
     struct ao_statement s =
-        ao_sql_prepare(&j->sql, "INSERT INTO item VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)");
-    ao_statement_bind_text(&s, r->clip);
-    ao_statement_bind_text(&s, r->method);
-    ao_statement_bind_text(&s, r->key);
-    ao_statement_bind_text(&s, r->label);
-    ao_statement_bind_text(&s, r->reason);
-    ao_statement_bind_real(&s, r->base);
-    ao_statement_bind_real(&s, r->seconds);
-    ao_statement_bind_real(&s, r->peak_bytes);
-    ao_statement_bind_int(&s, r->forwards);
-    ao_statement_bind_int(&s, r->backwards);
-    ao_statement_bind_int(&s, r->answer.forwards);
-    const aosa_status status = ao_statement_run(&s);
+        ao_sql_prepare(&j->sql, "SELECT content FROM source WHERE clip=? AND stamp=?");
+    ao_statement_bind_text(&s, clip);
+    ao_statement_bind_text(&s, stamp);
+    const aosa_status status = ao_statement_step(&s, &row);
+    const unsigned char *text = status == AOSA_OK && row ? sqlite3_column_text(s.stmt, 0) : NULL;
+    *found = text != NULL;
+    if (text)
+        snprintf(content, AO_SHA256_TEXT, "%s", (const char *)text);
     ao_statement_end(&s);
     return status;
-}
-
-static aosa_status insert_answer(const struct ao_journal *j, int64_t item,
-                                 const struct ao_metric_answer *answer)
-{
-    aosa_status status = AOSA_OK;
-    struct ao_statement value = ao_sql_prepare(&j->sql, "INSERT INTO value VALUES(?,?,?,?)");
-    struct ao_statement curve = ao_sql_prepare(&j->sql, "INSERT INTO curve VALUES(?,?,?,?,?)");
-    for (size_t i = 0; status == AOSA_OK && i < answer->n_values; i++) {
-        ao_statement_bind_int(&value, item);
-        ao_statement_bind_int(&value, (int64_t)i);
-        ao_statement_bind_text(&value, answer->values[i].name);
-        ao_statement_bind_real(&value, answer->values[i].value);
-        status = ao_statement_run(&value);
-    }
-    for (size_t i = 0; status == AOSA_OK && i < answer->n_curves; i++) {
-        ao_statement_bind_int(&curve, item);
-        ao_statement_bind_int(&curve, (int64_t)i);
-        ao_statement_bind_text(&curve, answer->curves[i].name);
-        ao_statement_bind_reals(&curve, answer->curves[i].x, answer->curves[i].n);
-        ao_statement_bind_reals(&curve, answer->curves[i].y, answer->curves[i].n);
-        status = ao_statement_run(&curve);
-    }
-    ao_statement_end(&value);
-    ao_statement_end(&curve);
-    return status;
-}
-
-static aosa_status replace(const struct ao_journal *j, const struct ao_record *r)
-{
-    AO_TRY(remove_old(j, r));
-    AO_TRY(insert_item(j, r));
-    AO_TRY(insert_answer(j, sqlite3_last_insert_rowid(j->sql.db), &r->answer));
-    return ao_sql_execute(&j->sql, "COMMIT");
 }
 
 aosa_status ao_journal_put(struct ao_journal *j, const struct ao_record *record)
 {
     AO_TRY(ao_sql_execute(&j->sql, "BEGIN IMMEDIATE"));
-    const aosa_status status = replace(j, record);
+    aosa_status status = ao_record_write(&j->sql, j->build, record);
+    if (status == AOSA_OK)
+        status = ao_sql_execute(&j->sql, "COMMIT");
     if (status != AOSA_OK && !sqlite3_get_autocommit(j->sql.db))
         sqlite3_exec(j->sql.db, "ROLLBACK", NULL, NULL,
                      NULL); /* the first failure is what counts */
     return status;
 }
 
-static double column_real(sqlite3_stmt *stmt, int i)
-{
-    return sqlite3_column_type(stmt, i) == SQLITE_NULL ? (double)NAN
-                                                       : sqlite3_column_double(stmt, i);
-}
-
-static aosa_status read_values(struct ao_statement *s, int64_t item,
-                               struct ao_metric_answer *answer)
-{
-    bool row;
-    ao_statement_rewind(s);
-    ao_statement_bind_int(s, item);
-    for (;;) {
-        AO_TRY(ao_statement_step(s, &row));
-        if (!row)
-            return AOSA_OK;
-        AO_TRY(ao_metric_add_value(answer, (const char *)sqlite3_column_text(s->stmt, 0), NULL,
-                                   column_real(s->stmt, 1)));
-    }
-}
-
-static aosa_status read_curves(struct ao_statement *s, int64_t item,
-                               struct ao_metric_answer *answer)
-{
-    bool row;
-    ao_statement_rewind(s);
-    ao_statement_bind_int(s, item);
-    for (;;) {
-        AO_TRY(ao_statement_step(s, &row));
-        if (!row)
-            return AOSA_OK;
-        const int bytes = sqlite3_column_bytes(s->stmt, 1);
-        if (bytes != sqlite3_column_bytes(s->stmt, 2) || bytes % (int)sizeof(double))
-            return ao_fail(AOSA_ERR_FORMAT, "%s: a curve of %d bytes is damaged", s->sql->path,
-                           bytes);
-        AO_TRY(ao_metric_add_curve(answer, (const char *)sqlite3_column_text(s->stmt, 0),
-                                   (size_t)bytes / sizeof(double), sqlite3_column_blob(s->stmt, 1),
-                                   sqlite3_column_blob(s->stmt, 2)));
-    }
-}
-
-struct walk {
-    struct ao_statement items, values, curves;
-    ao_record_fn fn;
-    void *context;
-};
-
-static aosa_status visit(struct walk *w, struct ao_metric_answer *answer)
-{
-    sqlite3_stmt *row = w->items.stmt;
-    const int64_t id = sqlite3_column_int64(row, 0);
-    AO_TRY(read_values(&w->values, id, answer));
-    AO_TRY(read_curves(&w->curves, id, answer));
-    answer->forwards = sqlite3_column_int64(row, 11);
-    const struct ao_record record = {
-        .clip = (const char *)sqlite3_column_text(row, 1),
-        .method = (const char *)sqlite3_column_text(row, 2),
-        .key = (const char *)sqlite3_column_text(row, 3),
-        .label = (const char *)sqlite3_column_text(row, 4),
-        .reason = (const char *)sqlite3_column_text(row, 5),
-        .base = column_real(row, 6),
-        .seconds = column_real(row, 7),
-        .peak_bytes = column_real(row, 8),
-        .forwards = sqlite3_column_int64(row, 9),
-        .backwards = sqlite3_column_int64(row, 10),
-        .answer = *answer,
-    };
-    if (!record.clip || !record.method || !record.key || !record.label)
-        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for a record", w->items.sql->path);
-    return w->fn(w->context, &record);
-}
-
-static aosa_status walk(struct walk *w)
-{
-    bool row;
-    for (;;) {
-        struct ao_metric_answer answer = { 0 };
-        AO_TRY(ao_statement_step(&w->items, &row));
-        if (!row)
-            return AOSA_OK;
-        const aosa_status status = visit(w, &answer);
-        ao_metric_answer_fini(&answer);
-        AO_TRY(status);
-    }
-}
-
 aosa_status ao_journal_each(struct ao_journal *j, ao_record_fn fn, void *context)
 {
-    struct walk w = {
-        .items = ao_sql_prepare(
-            &j->sql, "SELECT id, clip, method, key, label, reason, base, seconds, peak_bytes,"
-                     " forwards, backwards, metric_forwards FROM item ORDER BY clip, method"),
-        .values =
-            ao_sql_prepare(&j->sql, "SELECT name, value FROM value WHERE item=? ORDER BY rank"),
-        .curves =
-            ao_sql_prepare(&j->sql, "SELECT name, x, y FROM curve WHERE item=? ORDER BY rank"),
-        .fn = fn,
-        .context = context,
-    };
-    const aosa_status status = walk(&w);
-    ao_statement_end(&w.items);
-    ao_statement_end(&w.values);
-    ao_statement_end(&w.curves);
-    return status;
+    return ao_record_each(&j->sql, fn, context);
 }

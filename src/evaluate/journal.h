@@ -2,8 +2,9 @@
 #ifndef AO_EVALUATE_JOURNAL_H
 #define AO_EVALUATE_JOURNAL_H
 
+#include "evaluate/record.h"
+#include "evaluate/run.h"
 #include "evaluate/shard.h"
-#include "metric/metric.h"
 
 /*
  * What one shard has done: an SQLite file, one transaction for each item, so that a process killed
@@ -11,56 +12,68 @@
  * time; SQLite's rollback journal is used, which network file systems bear.
  */
 
-/* One clip x method, done or failed. Texts are borrowed where a record is written, and live during
- * the callback where it is read. */
-struct ao_record {
-    const char *clip;   /* id of the item */
-    const char *method; /* its name */
-    const char *key;    /* what the result depends on, hashed; see evaluate/work.h */
-    const char *label;
-    const char *reason; /* NULL: done; else why it failed */
-    double base;        /* score of the clip that curves start from, NaN when it failed before */
-    double seconds;     /* of the explanation, wall clock */
-    double peak_bytes;  /* of the process so far */
-    int64_t forwards, backwards; /* of the explanation */
-    struct ao_metric_answer answer;
-};
-
 /* What a journal is of. */
 struct ao_journal_head {
-    const char *run; /* identity of the whole run as JSON: model, methods, metrics, versions */
+    const struct ao_run *run; /* of a journal that is read: everything that it holds */
     struct ao_shard shard;
-    int64_t planned; /* items of the shard */
+    int64_t clips; /* of the shard */
+};
+
+/* What to do with a journal that is there. */
+struct ao_journal_mode {
+    bool replace;      /* one that cannot be gone on with: of another run or version, or damaged */
+    bool allow_builds; /* go on after another version of this program or its libraries */
+    bool redo_builds;  /* what another build did counts as not done */
 };
 
 struct ao_journal;
 
 /*
- * Opens or makes a journal and keeps others from writing it.
+ * Opens or makes a journal and keeps others from writing it. Methods and metrics that it has not
+ * seen join it.
  *
  * AOSA_ERR_OUTPUT: it cannot be made or written, or another process has it. AOSA_ERR_FORMAT: not a
- * journal, or of another version. AOSA_ERR_ARGUMENT: it belongs to another run (the first
- * difference is named). AOSA_ERR_NOMEM.
+ * journal, damaged, or of another version. AOSA_ERR_ARGUMENT: it belongs to another run (the first
+ * difference is named), or another version wrote results. AOSA_ERR_NOMEM.
  */
 aosa_status ao_journal_open(const char *path, const struct ao_journal_head *head,
-                            struct ao_journal **journal);
+                            const struct ao_journal_mode *mode, struct ao_journal **journal);
 
-/* The same for reading, whatever the run; head's text lives as long as the journal. */
+/* The same for reading, whatever the run; head's run lives as long as the journal. */
 aosa_status ao_journal_read(const char *path, struct ao_journal **journal,
                             struct ao_journal_head *head);
 void ao_journal_close(struct ao_journal **journal);
 
-/* NEW: not there, or there with another key. */
-enum ao_item_state { AO_ITEM_NEW, AO_ITEM_DONE, AO_ITEM_FAILED };
-aosa_status ao_journal_state(struct ao_journal *journal, const char *clip, const char *method,
-                             const char *key, enum ao_item_state *state);
+/* Lets only scores of that build count in ao_journal_state, as redo_builds does for a writer. */
+aosa_status ao_journal_only_build(struct ao_journal *journal, const char *build);
 
-/* Writes a record in place of an older one of its clip and method, durably. AOSA_ERR_OUTPUT: the
- * journal is as it was (a full disk). */
+/* Scores that a build other than the writer's gave; 0 in a journal that is read. */
+aosa_status ao_journal_foreign(struct ao_journal *journal, int64_t *scores);
+
+/* NEW: not there, or there with other content. */
+enum ao_item_state { AO_ITEM_NEW, AO_ITEM_DONE, AO_ITEM_FAILED };
+
+/*
+ * @param content   NULL: whatever the video holds.
+ * @param metrics   [n] names.
+ * @param measured  [n] whether the item, done or failed, has that metric's answer.
+ */
+aosa_status ao_journal_state(struct ao_journal *journal, const char *clip, const char *method,
+                             const char *content, const char *const *metrics, int n, bool *measured,
+                             enum ao_item_state *state);
+
+/* Digest that was recorded for a clip with a stamp (evaluate/content.h). */
+aosa_status ao_journal_content(struct ao_journal *journal, const char *clip, const char *stamp,
+                               char content[AO_SHA256_TEXT], bool *found);
+
+/*
+ * Writes a record in place of an older one of its clip and method, durably; answers of metrics that
+ * the record does not have stay where the content is the same. AOSA_ERR_OUTPUT: the journal is as
+ * it was (a full disk).
+ */
 aosa_status ao_journal_put(struct ao_journal *journal, const struct ao_record *record);
 
 /* All records by clip, then method, both as bytes. A callback that fails ends the walk. */
-typedef aosa_status (*ao_record_fn)(void *context, const struct ao_record *record);
 aosa_status ao_journal_each(struct ao_journal *journal, ao_record_fn fn, void *context);
 
 #endif

@@ -36,19 +36,22 @@ static aosa_status add_json(struct ao_page *page, json_t *value)
 
 static aosa_status write_files(const struct ao_table *table, struct ao_outdir *dir)
 {
+    static const struct {
+        const char *name;
+        void (*add)(const struct ao_table *table, struct ao_page *page);
+    } files[] = {
+        { "table.csv", ao_table_csv },       { "classes.csv", ao_table_classes_csv },
+        { "tests.csv", ao_table_tests_csv }, { "curves.csv", ao_table_curves_csv },
+        { "cost.csv", ao_table_cost_csv },   { "table.md", ao_table_markdown },
+    };
     struct ao_page page = { 0 };
-    ao_table_csv(table, &page);
-    AO_TRY(save(dir, "table.csv", &page));
-    ao_table_markdown(table, &page);
-    AO_TRY(save(dir, "table.md", &page));
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        files[i].add(table, &page);
+        AO_TRY(save(dir, files[i].name, &page));
+    }
     AO_TRY(add_json(&page, ao_table_json(table)));
     AO_TRY(save(dir, "table.json", &page));
-    const aosa_status status = ao_table_curves(table, &page);
-    const aosa_status saved = save(dir, "curves.csv", &page);
-    AO_TRY(status);
-    AO_TRY(saved);
-    ao_table_cost(table, &page);
-    return save(dir, "cost.csv", &page);
+    return ao_mean_curves_draw(&table->curves, table->results, dir);
 }
 
 static aosa_status print(const struct ao_table *table, bool json, char **text)

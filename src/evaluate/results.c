@@ -10,14 +10,14 @@
 #include "core/alloc.h"
 #include "evaluate/run.h"
 
-/* The journals of a folder while they are read. */
+/* The journals of a folder while they are read: once for what they are of, once for the records. */
 struct reading {
     struct ao_results *results;
     const char *path; /* of the journal */
     const struct ao_evaluation_options *options;
-    struct ao_shard shard; /* of the journal */
-    int shards;            /* as the first journal says; 0 before */
-    bool *seen;            /* [shards] */
+    int shards;       /* as the first journal says; 0 before */
+    bool *seen;       /* [shards] */
+    int64_t complete; /* items of the journal with every metric */
 };
 
 static int find_method(const struct ao_results *r, const char *name)
@@ -28,9 +28,91 @@ static int find_method(const struct ao_results *r, const char *name)
     return i;
 }
 
+/* --- what they are of ---------------------------------------------------------------------------
+ */
+
+static aosa_status check_shard(struct reading *reading, struct ao_shard shard)
+{
+    const char *path = reading->path;
+    if (shard.count < 1 || shard.count > AO_MAX_SHARDS || shard.index < 0 ||
+        shard.index >= shard.count)
+        return ao_fail(AOSA_ERR_FORMAT, "%s: is of shard %d/%d", path, shard.index + 1,
+                       shard.count);
+    if (reading->shards == 0) {
+        reading->shards = shard.count;
+        reading->seen = ao_alloc((size_t)shard.count, sizeof *reading->seen);
+        if (!reading->seen)
+            return ao_fail(AOSA_ERR_NOMEM, "merge: no memory for %d shards", shard.count);
+    }
+    if (shard.count != reading->shards || reading->seen[shard.index])
+        return ao_fail(AOSA_ERR_ARGUMENT,
+                       "%s: is of shard %d/%d, beside others of %d; remove those that are not "
+                       "meant",
+                       path, shard.index + 1, shard.count, reading->shards);
+    reading->seen[shard.index] = true;
+    return AOSA_OK;
+}
+
+static aosa_status read_head(struct reading *reading, struct ao_journal *journal,
+                             const struct ao_journal_head *head)
+{
+    (void)journal;
+    AO_TRY(
+        ao_run_join(&reading->results->run, head->run, reading->path, "merge the runs one by one"));
+    return check_shard(reading, head->shard);
+}
+
+/* What one key of a build says. */
+static void read_build(const struct ao_ingredient *build, const char *key, char *text, size_t bytes)
+{
+    json_t *object = json_loads(build->name, 0, NULL);
+    const char *value = json_string_value(json_object_get(object, key));
+    snprintf(text, bytes, "%s", value ? value : "none");
+    json_decref(object);
+}
+
+static aosa_status check_builds(const struct reading *reading, const char *folder)
+{
+    char key[64], a[64], b[64];
+    const struct ao_ingredients *builds = &reading->results->run.parts[AO_RUN_BUILDS];
+    if (builds->n < 2 || reading->options->allow_builds)
+        return AOSA_OK;
+    ao_run_difference(builds->items[0].name, builds->items[1].name, key, sizeof key);
+    read_build(&builds->items[0], key, a, sizeof a);
+    read_build(&builds->items[1], key, b, sizeof b);
+    return ao_fail(AOSA_ERR_ARGUMENT,
+                   "%s: results of %zu builds, of which '%s' is %s and %s; take them together with "
+                   "--allow-builds, or do one of them again with aosa evaluate --redo-builds",
+                   folder, builds->n, key, a, b);
+}
+
+/* Methods and number of clips, out of the identity. */
+static aosa_status read_identity(struct ao_results *r, const char *folder)
+{
+    const struct ao_ingredients *methods = &r->run.parts[AO_RUN_METHODS];
+    r->identity = ao_run_json(&r->run);
+    if (!r->identity)
+        return ao_fail(AOSA_ERR_FORMAT, "%s: its run is not readable", folder);
+    const json_t *dataset = json_object_get(r->identity, "dataset");
+    r->clips = json_integer_value(json_object_get(dataset, "clips"));
+    if (methods->n == 0 || methods->n > 1000 || r->clips < 1)
+        return ao_fail(AOSA_ERR_FORMAT, "%s: its run names no methods or clips", folder);
+    r->methods = ao_alloc(methods->n, sizeof *r->methods);
+    if (!r->methods)
+        return ao_fail(AOSA_ERR_NOMEM, "merge: no memory");
+    r->n_methods = (int)methods->n;
+    for (int i = 0; i < r->n_methods; i++)
+        r->methods[i] = methods->items[i].name;
+    return AOSA_OK;
+}
+
+/* --- records ------------------------------------------------------------------------------------
+ */
+
 static aosa_status copy_answer(const struct ao_metric_answer *from, struct ao_metric_answer *to)
 {
     to->forwards = from->forwards;
+    to->backwards = from->backwards;
     for (size_t i = 0; i < from->n_values; i++)
         AO_TRY(ao_metric_add_value(to, from->values[i].name, NULL, from->values[i].value));
     for (size_t i = 0; i < from->n_curves; i++)
@@ -41,7 +123,7 @@ static aosa_status copy_answer(const struct ao_metric_answer *from, struct ao_me
 
 static aosa_status keep(void *context, const struct ao_record *record)
 {
-    const struct reading *reading = context;
+    struct reading *reading = context;
     struct ao_results *r = reading->results;
     const int method = find_method(r, record->method);
     if (method == r->n_methods)
@@ -65,77 +147,40 @@ static aosa_status keep(void *context, const struct ao_record *record)
     };
     if (!kept->clip || !kept->label || (record->reason && !kept->reason))
         return ao_fail(AOSA_ERR_NOMEM, "merge: no memory for record %zu", r->n - 1);
+    reading->complete +=
+        record->reason || (size_t)record->n_metrics == r->run.parts[AO_RUN_METRICS].n;
     return copy_answer(&record->answer, &kept->answer);
 }
 
-/* Methods and number of clips, out of the identity. */
-static aosa_status read_identity(struct ao_results *r, const char *path)
+static aosa_status read_records(struct reading *reading, struct ao_journal *journal,
+                                const struct ao_journal_head *head)
 {
-    r->identity = json_loads(r->run, 0, NULL);
-    const json_t *methods = json_object_get(r->identity, "methods");
-    const json_t *dataset = json_object_get(r->identity, "dataset");
-    r->clips = json_integer_value(json_object_get(dataset, "clips"));
-    const size_t n = json_array_size(methods);
-    if (n == 0 || n > 1000 || r->clips < 1)
-        return ao_fail(AOSA_ERR_FORMAT, "%s: its run names no methods or clips", path);
-    r->methods = ao_alloc(n, sizeof *r->methods);
-    for (size_t i = 0; r->methods && i < n; i++) {
-        const char *name = json_string_value(json_object_get(json_array_get(methods, i), "name"));
-        r->methods[i] = ao_strdup(name ? name : "");
-        if (!r->methods[i])
-            break;
-        r->n_methods++;
-    }
-    return r->n_methods == (int)n ? AOSA_OK : ao_fail(AOSA_ERR_NOMEM, "merge: no memory");
-}
-
-static aosa_status check_head(struct reading *reading, const struct ao_journal_head *head)
-{
+    reading->complete = 0;
+    AO_TRY(ao_journal_each(journal, keep, reading));
     struct ao_results *r = reading->results;
-    const char *path = reading->path;
-    if (r->run) {
-        AO_TRY(ao_run_compare(path, head->run, r->run, reading->options->allow_builds));
-    } else {
-        r->run = ao_strdup(head->run);
-        if (!r->run)
-            return ao_fail(AOSA_ERR_NOMEM, "merge: no memory");
-        AO_TRY(read_identity(r, path));
-    }
-    const struct ao_shard shard = head->shard;
-    if (shard.count < 1 || shard.count > AO_MAX_SHARDS || shard.index < 0 ||
-        shard.index >= shard.count)
-        return ao_fail(AOSA_ERR_FORMAT, "%s: is of shard %d/%d", path, shard.index + 1,
-                       shard.count);
-    if (reading->shards == 0) {
-        reading->shards = shard.count;
-        reading->seen = ao_alloc((size_t)shard.count, sizeof *reading->seen);
-        if (!reading->seen)
-            return ao_fail(AOSA_ERR_NOMEM, "merge: no memory for %d shards", shard.count);
-    }
-    if (shard.count != reading->shards || reading->seen[shard.index])
-        return ao_fail(AOSA_ERR_ARGUMENT,
-                       "%s: is of shard %d/%d, beside others of %d; remove those that are not "
-                       "meant",
-                       path, shard.index + 1, shard.count, reading->shards);
-    reading->seen[shard.index] = true;
-    return AOSA_OK;
+    const int64_t planned = head->clips * r->n_methods, missing = planned - reading->complete;
+    r->missing -= reading->complete;
+    if (missing <= 0 || reading->options->allow_missing)
+        return AOSA_OK;
+    return ao_fail(AOSA_ERR_INPUT,
+                   "%s: %lld of %lld items are missing; run aosa evaluate again, or give "
+                   "--allow-missing",
+                   reading->path, (long long)missing, (long long)planned);
 }
 
-static aosa_status read_journal(struct reading *reading)
+/* --- folders ------------------------------------------------------------------------------------
+ */
+
+/* What is done with each journal. */
+typedef aosa_status (*journal_fn)(struct reading *reading, struct ao_journal *journal,
+                                  const struct ao_journal_head *head);
+
+static aosa_status read_journal(struct reading *reading, journal_fn fn)
 {
     struct ao_journal *journal;
     struct ao_journal_head head;
     AO_TRY(ao_journal_read(reading->path, &journal, &head));
-    const size_t before = reading->results->n;
-    aosa_status status = check_head(reading, &head);
-    if (status == AOSA_OK)
-        status = ao_journal_each(journal, keep, reading);
-    const int64_t missing = head.planned - (int64_t)(reading->results->n - before);
-    if (status == AOSA_OK && missing > 0 && !reading->options->allow_missing)
-        status = ao_fail(AOSA_ERR_INPUT,
-                         "%s: %lld of %lld items are missing; run aosa evaluate again, or give "
-                         "--allow-missing",
-                         reading->path, (long long)missing, (long long)head.planned);
+    const aosa_status status = fn(reading, journal, &head);
     ao_journal_close(&journal);
     return status;
 }
@@ -151,7 +196,7 @@ static int compare_names(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static aosa_status read_all(struct reading *reading, const char *folder)
+static aosa_status read_all(struct reading *reading, const char *folder, journal_fn fn)
 {
     char path[4096];
     struct dirent **entries;
@@ -166,7 +211,7 @@ static aosa_status read_all(struct reading *reading, const char *folder)
             status = ao_fail(AOSA_ERR_INPUT, "%.200s...: the path is too long", folder);
         reading->path = path;
         if (status == AOSA_OK)
-            status = read_journal(reading);
+            status = read_journal(reading, fn);
         free(entries[i]);
     }
     free(entries);
@@ -204,7 +249,6 @@ static aosa_status sort(struct ao_results *r)
         if (!compare_results(&r->results[i - 1], &r->results[i]))
             return ao_fail(AOSA_ERR_FORMAT, "merge: two shards hold '%s' by %s", r->results[i].clip,
                            r->methods[r->results[i].method]);
-    r->missing = r->clips * r->n_methods - (int64_t)r->n;
     return AOSA_OK;
 }
 
@@ -213,9 +257,16 @@ aosa_status ao_results_read(struct ao_results *results, const char *folder,
 {
     *results = (struct ao_results){ 0 };
     struct reading reading = { .results = results, .options = options };
-    aosa_status status = read_all(&reading, folder);
+    aosa_status status = read_all(&reading, folder, read_head);
     if (status == AOSA_OK)
         status = check_shards(&reading, folder);
+    if (status == AOSA_OK)
+        status = check_builds(&reading, folder);
+    if (status == AOSA_OK)
+        status = read_identity(results, folder);
+    results->missing = results->clips * results->n_methods;
+    if (status == AOSA_OK)
+        status = read_all(&reading, folder, read_records);
     ao_free(reading.seen);
     return status == AOSA_OK ? sort(results) : status;
 }
@@ -228,11 +279,9 @@ void ao_results_fini(struct ao_results *r)
         ao_free(r->results[i].reason);
         ao_metric_answer_fini(&r->results[i].answer);
     }
-    for (int i = 0; i < r->n_methods; i++)
-        ao_free(r->methods[i]);
     ao_free(r->results);
     ao_free(r->methods);
     json_decref(r->identity);
-    ao_free(r->run);
+    ao_run_fini(&r->run);
     *r = (struct ao_results){ 0 };
 }

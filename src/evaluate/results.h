@@ -17,20 +17,20 @@ struct ao_result {
 };
 
 struct ao_results {
-    char *run; /* identity */
-    json_t *identity;
-    char **methods; /* [n_methods] of the run, in its order */
+    struct ao_run run;    /* of all shards together */
+    json_t *identity;     /* the same as one object */
+    const char **methods; /* [n_methods] names, in the run's order */
     int n_methods;
     int64_t clips;             /* of the whole dataset */
     struct ao_result *results; /* by method, then clip */
     size_t n, capacity;
-    int64_t missing; /* items that no journal has */
+    int64_t missing; /* items that no journal has, or not by every metric */
 };
 
 /*
  * Reads FOLDER/shard-*.db. AOSA_ERR_INPUT: there is none; a shard or an item is missing, unless
- * allow_missing. AOSA_ERR_ARGUMENT: they are of several runs (but for
- * what allow_builds allows), or of several ways to shard one.
+ * allow_missing. AOSA_ERR_ARGUMENT: they are of several runs, or of several builds, unless
+ * allow_builds, or of several ways to shard one.
  * AOSA_ERR_FORMAT, AOSA_ERR_OUTPUT (a shard is being written), AOSA_ERR_NOMEM. Ends with
  * ao_results_fini, also after a failure.
  */

@@ -64,81 +64,153 @@ static aosa_status read_slurm_array(struct ao_shard *shard, bool *found)
     return nest("the Slurm array", (id - min) / step, count, shard);
 }
 
-/* The ranks of one launch, by the first launcher that names them. */
-static aosa_status read_ranks(struct ao_shard *shard, bool *found)
+/* A rank of a launch; count 0 where nothing tells it. */
+struct rank {
+    const char *name; /* of the variable; NULL: no launcher's is set */
+    long index, count;
+};
+
+/* The variables of one launcher; they must say what those before said. */
+static aosa_status read_rank(const char *index_name, const char *count_name, struct rank *rank)
 {
-    static const char *const rows[][2] = {
-        { "SLURM_PROCID", "SLURM_NTASKS" },
-        { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" },
-        { "PMI_RANK", "PMI_SIZE" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        long index = 0, count = 0;
-        bool has_index, has_count;
-        AO_TRY(read_variable(rows[i][0], &index, &has_index));
-        AO_TRY(read_variable(rows[i][1], &count, &has_count));
-        if (has_index && has_count) {
-            *found = true;
-            return nest(rows[i][0], index, count, shard);
-        }
-    }
+    struct rank found = { .name = index_name };
+    bool has_index, has_count = false;
+    AO_TRY(read_variable(index_name, &found.index, &has_index));
+    if (*count_name)
+        AO_TRY(read_variable(count_name, &found.count, &has_count));
+    if (!has_index || (*count_name && !has_count))
+        return AOSA_OK;
+    if (rank->name &&
+        (rank->index != found.index || (rank->count && found.count && rank->count != found.count)))
+        return ao_fail(AOSA_ERR_ARGUMENT,
+                       "--shard auto: %s says rank %ld of %ld, %s rank %ld of %ld; give --shard "
+                       "i/n",
+                       rank->name, rank->index, rank->count, found.name, found.index, found.count);
+    if (!rank->name)
+        *rank = found;
+    else if (!rank->count)
+        rank->count = found.count;
     return AOSA_OK;
+}
+
+/*
+ * Tasks of srun. The batch script itself has SLURM_PROCID 0 of all SLURM_NTASKS too, but no step:
+ * with several tasks it would do the first one's part and nobody the others'.
+ */
+static aosa_status read_slurm_step(struct rank *rank)
+{
+    long step, ntasks = 1;
+    bool in_step, has_ntasks;
+    AO_TRY(read_variable("SLURM_STEP_ID", &step, &in_step));
+    AO_TRY(read_variable("SLURM_NTASKS", &ntasks, &has_ntasks));
+    if (in_step)
+        return read_rank("SLURM_PROCID", "SLURM_NTASKS", rank);
+    if (ntasks > 1 && !rank->name)
+        return ao_fail(AOSA_ERR_ARGUMENT,
+                       "--shard auto: SLURM_NTASKS is %ld, but this is the batch script; start "
+                       "aosa with srun or mpirun, or give --shard i/n",
+                       ntasks);
+    return AOSA_OK;
+}
+
+/*
+ * The ranks of one launch. MPI goes before Slurm: under mpirun in a Slurm job SLURM_PROCID counts
+ * mpirun's own daemons. PMIx alone does not tell how many there are.
+ */
+static aosa_status read_ranks(int *shards, struct ao_shard *shard, bool *found)
+{
+    struct rank rank = { 0 };
+    AO_TRY(read_rank("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", &rank));
+    AO_TRY(read_rank("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", &rank));
+    AO_TRY(read_rank("PMI_RANK", "PMI_SIZE", &rank));
+    AO_TRY(read_rank("PMIX_RANK", "", &rank));
+    if (!rank.name || !rank.count)
+        AO_TRY(read_slurm_step(&rank));
+    if (!rank.name)
+        return AOSA_OK;
+    if (!rank.count) {
+        rank.count = *shards;
+        *shards = 0;
+    }
+    if (!rank.count)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--shard auto: %s is %ld, of how many? give --shards N",
+                       rank.name, rank.index);
+    *found = true;
+    return nest(rank.name, rank.index, rank.count, shard);
 }
 
 /* Indexed jobs, whose size the user tells where the job does not know it. */
-static aosa_status read_indexed_job(int shards, struct ao_shard *shard, bool *found)
+static aosa_status read_indexed_job(const char *index_name, const char *count_name, int *shards,
+                                    struct ao_shard *shard, bool *found)
 {
-    static const char *const rows[][2] = {
-        { "JOB_COMPLETION_INDEX", NULL },
-        { "AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        long index = 0, count = shards;
-        bool has_index, has_count = false;
-        AO_TRY(read_variable(rows[i][0], &index, &has_index));
-        if (!has_index)
-            continue;
-        if (shards == 0 && rows[i][1])
-            AO_TRY(read_variable(rows[i][1], &count, &has_count));
-        if (count == 0)
-            return ao_fail(AOSA_ERR_ARGUMENT,
-                           "--shard auto: %s is %ld, of how many? give --shards N", rows[i][0],
-                           index);
-        *found = true;
-        return nest(rows[i][0], index, count, shard);
+    long index = 0, count = 0;
+    bool has_index, has_count = false;
+    AO_TRY(read_variable(index_name, &index, &has_index));
+    if (!has_index)
+        return AOSA_OK;
+    if (*found)
+        return ao_fail(AOSA_ERR_ARGUMENT,
+                       "--shard auto: %s and another array's variables are set; give --shard i/n",
+                       index_name);
+    if (*count_name)
+        AO_TRY(read_variable(count_name, &count, &has_count));
+    if (!has_count) {
+        count = *shards;
+        *shards = 0;
     }
-    return AOSA_OK;
+    if (count == 0)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--shard auto: %s is %ld, of how many? give --shards N",
+                       index_name, index);
+    *found = true;
+    return nest(index_name, index, count, shard);
 }
 
+/* `shards` is what the user says where the environment does not; else both must say the same. */
 static aosa_status read_environment(int shards, struct ao_shard *shard)
 {
     bool found = false;
     AO_TRY(read_slurm_array(shard, &found));
-    AO_TRY(read_ranks(shard, &found));
-    if (!found)
-        AO_TRY(read_indexed_job(shards, shard, &found));
+    AO_TRY(read_indexed_job("JOB_COMPLETION_INDEX", "", &shards, shard, &found));
+    AO_TRY(read_indexed_job("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE", &shards, shard,
+                            &found));
+    AO_TRY(read_ranks(&shards, shard, &found));
     if (!found)
         return ao_fail(AOSA_ERR_ARGUMENT,
                        "--shard auto: no launcher's variables are set (SLURM_ARRAY_TASK_ID, "
-                       "SLURM_PROCID, OMPI_COMM_WORLD_RANK, PMI_RANK, JOB_COMPLETION_INDEX); "
-                       "give --shard i/n");
+                       "SLURM_PROCID, OMPI_COMM_WORLD_RANK, MV2_COMM_WORLD_RANK, PMI_RANK, "
+                       "PMIX_RANK, JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX); give --shard "
+                       "i/n");
+    if (shards > 0 && shards != shard->count)
+        return ao_fail(AOSA_ERR_ARGUMENT,
+                       "--shard auto: --shards is %d, the environment says %d; leave one of them "
+                       "out",
+                       shards, shard->count);
+    return AOSA_OK;
+}
+
+/* "3/64" */
+static aosa_status parse_pair(const char *text, struct ao_shard *shard)
+{
+    int length = 0;
+    if (sscanf(text, "%d/%d%n", &shard->index, &shard->count, &length) != 2 || text[length] ||
+        shard->count < 1 || shard->count > AO_MAX_SHARDS || shard->index < 1 ||
+        shard->index > shard->count)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--shard %s: give i/n with 1 <= i <= n <= %d, or auto",
+                       text, AO_MAX_SHARDS);
+    shard->index--;
     return AOSA_OK;
 }
 
 aosa_status ao_shard_parse(const char *text, int shards, struct ao_shard *shard)
 {
     struct ao_shard parsed = { .index = 0, .count = 1 };
-    int length = 0;
     if (text && !strcmp(text, "auto")) {
         AO_TRY(read_environment(shards, &parsed));
-    } else if (text && *text) {
-        if (sscanf(text, "%d/%d%n", &parsed.index, &parsed.count, &length) != 2 || text[length] ||
-            parsed.count < 1 || parsed.count > AO_MAX_SHARDS || parsed.index < 1 ||
-            parsed.index > parsed.count)
-            return ao_fail(AOSA_ERR_ARGUMENT,
-                           "--shard %s: give i/n with 1 <= i <= n <= %d, or auto", text,
-                           AO_MAX_SHARDS);
-        parsed.index--;
+    } else {
+        if (shards > 0)
+            return ao_fail(AOSA_ERR_ARGUMENT, "--shards %d: goes with --shard auto only", shards);
+        if (text && *text)
+            AO_TRY(parse_pair(text, &parsed));
     }
     *shard = parsed;
     return AOSA_OK;

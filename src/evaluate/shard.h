@@ -17,15 +17,16 @@ struct ao_shard {
  * Parses --shard: "3/64" is the third of 64, NULL or "" the only one. "auto" reads what launchers
  * set, and refuses a process that none of them started:
  *
- *     Slurm array       SLURM_ARRAY_TASK_ID, _MIN, _COUNT, _STEP (1 where absent)
- *     ranks             SLURM_PROCID of SLURM_NTASKS, OMPI_COMM_WORLD_RANK of _SIZE,
- *                       PMI_RANK of PMI_SIZE; the first of these that is there
- *     Kubernetes        JOB_COMPLETION_INDEX of `shards` (an indexed job does not know its size)
- *     AWS Batch         AWS_BATCH_JOB_ARRAY_INDEX of `shards` or AWS_BATCH_JOB_ARRAY_SIZE
+ *     arrays   SLURM_ARRAY_TASK_ID, _MIN, _COUNT, _STEP (1 where absent); JOB_COMPLETION_INDEX of
+ *              `shards` (Kubernetes does not tell how many); AWS_BATCH_JOB_ARRAY_INDEX of _SIZE.
+ *              At most one of them.
+ *     ranks    OMPI_COMM_WORLD_RANK of _SIZE, MV2_COMM_WORLD_RANK of _SIZE, PMI_RANK of PMI_SIZE,
+ *              PMIX_RANK, which must agree; where there are none, or PMIX_RANK alone, SLURM_PROCID
+ *              of SLURM_NTASKS in a step of srun. PMIX_RANK alone is of `shards`.
  *
- * An array whose tasks are steps of several ranks has array x ranks shards, ranks fastest.
+ * An array whose tasks are of several ranks has array x ranks shards, ranks fastest.
  *
- * @param shards  --shards, 0: not given.
+ * @param shards  --shards, 0: not given. Where the environment tells the number, both must agree.
  * @return AOSA_ERR_ARGUMENT names the variable and both numbers.
  */
 aosa_status ao_shard_parse(const char *text, int shards, struct ao_shard *shard);

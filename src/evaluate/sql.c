@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "evaluate/sql.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -17,8 +18,9 @@ aosa_status ao_sql_fail(const struct ao_sql *sql, int code)
         return ao_fail(AOSA_ERR_OUTPUT, "%s: another process is writing this shard", sql->path);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-        return ao_fail(AOSA_ERR_FORMAT, "%s: not a journal, or damaged (%s)", sql->path,
-                       sqlite3_errmsg(sql->db));
+        return ao_fail(AOSA_ERR_FORMAT,
+                       "%s: not a journal, or damaged (%s); aosa evaluate -f begins it anew",
+                       sql->path, sqlite3_errmsg(sql->db));
     case SQLITE_FULL:
         return ao_fail(AOSA_ERR_OUTPUT,
                        "%s: the disk is full; what is done so far is kept, make room and run again",
@@ -119,7 +121,45 @@ aosa_status ao_sql_open(struct ao_sql *sql, const char *path, bool create)
     if (code != SQLITE_OK)
         return ao_sql_fail(sql, code);
     sqlite3_busy_timeout(sql->db, WAIT_MS);
+    /* A file from elsewhere may hold triggers and views; none of them may act. */
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     return AOSA_OK;
+}
+
+aosa_status ao_sql_check(const struct ao_sql *sql)
+{
+    bool row;
+    char found[200] = "";
+    struct ao_statement s = ao_sql_prepare(sql, "PRAGMA quick_check(1)");
+    const aosa_status status = ao_statement_step(&s, &row);
+    const unsigned char *text = status == AOSA_OK && row ? sqlite3_column_text(s.stmt, 0) : NULL;
+    if (text)
+        snprintf(found, sizeof found, "%s", (const char *)text);
+    ao_statement_end(&s);
+    AO_TRY(status);
+    if (!text)
+        return ao_sql_fail(sql, SQLITE_NOMEM);
+    if (!strcmp(found, "ok"))
+        return AOSA_OK;
+    const char *last = strrchr(found, '\n'); /* below a line that names the database */
+    return ao_fail(AOSA_ERR_FORMAT, "%s: damaged (%s); aosa evaluate -f begins it anew", sql->path,
+                   last ? last + 1 : found);
+}
+
+/* SQLite's own recipe, which holds for damaged files too. */
+aosa_status ao_sql_empty(const struct ao_sql *sql)
+{
+    if (!sqlite3_get_autocommit(sql->db))
+        AO_TRY(ao_sql_execute(sql, "ROLLBACK"));
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_RESET_DATABASE, 1, NULL);
+    const aosa_status status = ao_sql_execute(sql, "VACUUM");
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_RESET_DATABASE, 0, NULL);
+    sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return status;
 }
 
 void ao_sql_close(struct ao_sql *sql)

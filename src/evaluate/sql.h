@@ -19,6 +19,12 @@ struct ao_sql {
 aosa_status ao_sql_open(struct ao_sql *sql, const char *path, bool create);
 void ao_sql_close(struct ao_sql *sql); /* rolls back what is not committed */
 
+/* AOSA_ERR_FORMAT with the first thing that is wrong with the file; reads all of it. */
+aosa_status ao_sql_check(const struct ao_sql *sql);
+
+/* Makes it an empty database, whatever it was; what other processes have open stays. */
+aosa_status ao_sql_empty(const struct ao_sql *sql);
+
 /* Status and text of what SQLite answered: AOSA_ERR_OUTPUT (another process has the file, a full
  * disk, ...), AOSA_ERR_FORMAT (no database), AOSA_ERR_NOMEM. */
 aosa_status ao_sql_fail(const struct ao_sql *sql, int code);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "aosa/clip.h"
+#include "explain/clip.h"
 
 #include "core/alloc.h"
 #include "explain/settings.h"
@@ -38,11 +38,15 @@ static aosa_status resolve_preprocess(const struct aosa_model *model, const aosa
 }
 
 static aosa_status open_clip(const char *path, const aosa_model *model,
-                             const aosa_settings *settings, int index, aosa_clip **clip)
+                             const aosa_settings *settings, int index, int64_t first, int64_t end,
+                             aosa_clip **clip)
 {
     struct ao_preprocess pre;
+    struct ao_video_options options = settings->clip;
+    options.range_first = first;
+    options.range_end = end;
     AO_TRY(resolve_preprocess(model, settings, &pre));
-    AO_TRY(ao_clip_read(path, &pre, &settings->clip, index, clip));
+    AO_TRY(ao_clip_read(path, &pre, &options, index, clip));
     (*clip)->path = ao_strdup(path);
     if ((*clip)->path)
         return AOSA_OK;
@@ -50,14 +54,21 @@ static aosa_status open_clip(const char *path, const aosa_model *model,
     return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for the path", path);
 }
 
-aosa_status aosa_clip_open(const char *path, const aosa_model *model, const aosa_settings *settings,
-                           int index, aosa_clip **clip)
+aosa_status ao_clip_open_range(const char *path, const aosa_model *model,
+                               const aosa_settings *settings, int index, int64_t first, int64_t end,
+                               aosa_clip **clip)
 {
     aosa_settings *resolved;
     AO_TRY(ao_settings_resolve(settings, &resolved));
-    const aosa_status status = open_clip(path, model, resolved, index, clip);
+    const aosa_status status = open_clip(path, model, resolved, index, first, end, clip);
     aosa_settings_destroy(&resolved);
     return status;
+}
+
+aosa_status aosa_clip_open(const char *path, const aosa_model *model, const aosa_settings *settings,
+                           int index, aosa_clip **clip)
+{
+    return ao_clip_open_range(path, model, settings, index, 0, 0, clip);
 }
 
 void aosa_clip_close(aosa_clip **clip)

@@ -107,8 +107,8 @@ static aosa_status check_list(const char *list)
             known = list_names(word, &methods[i]);
         if (!known)
             return ao_fail(AOSA_ERR_ARGUMENT,
-                           "--methods: '%s' is neither a method nor occlusions, gradients, cams or "
-                           "controls, see aosa list methods",
+                           "--methods: '%s' is neither a method nor occlusions, perturbations, "
+                           "gradients, cams or controls, see aosa list methods",
                            word);
         p += length + (p[length] == ',');
     }

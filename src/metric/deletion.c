@@ -3,5 +3,5 @@
 
 aosa_status ao_metric_deletion(struct ao_metric_call *call)
 {
-    return ao_removal_curve(call, call->options->deletion_base, false);
+    return ao_removal_report(call, false);
 }

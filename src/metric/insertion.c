@@ -3,5 +3,5 @@
 
 aosa_status ao_metric_insertion(struct ao_metric_call *call)
 {
-    return ao_removal_curve(call, call->options->insertion_base, true);
+    return ao_removal_report(call, true);
 }

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "metric/removal.h"
 
-static const struct ao_metric metrics[] = {
+static const struct ao_metric rows[] = {
 #define METRIC(run, name, needs, better, options, summary, source) \
     { name, needs, better, options, summary, source, ao_metric_##run },
 #include "metric/metrics.def"
@@ -15,16 +16,52 @@ static const struct ao_metric metrics[] = {
 
 const struct ao_metric *ao_metrics(int *n)
 {
-    *n = (int)(sizeof metrics / sizeof metrics[0]);
-    return metrics;
+    *n = (int)(sizeof rows / sizeof rows[0]);
+    return rows;
 }
 
 const struct ao_metric *ao_metric_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        if (!strcmp(metrics[i].name, name))
-            return &metrics[i];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!strcmp(rows[i].name, name))
+            return &rows[i];
     return NULL;
+}
+
+const char *ao_metric_better(const char *value)
+{
+    static const char *const answers[] = { "higher", "lower", "" };
+    char metric[AO_METRIC_NAME];
+    const char *part = strchr(value, '.');
+    snprintf(metric, sizeof metric, "%.*s", (int)strcspn(value, "."), value);
+    const struct ao_metric *found = ao_metric_find(metric);
+    const char *better = found ? found->better : "";
+    for (const char *word = strchr(better, ' '); part && word; word = strchr(word, ' ')) {
+        const size_t length = strcspn(++word, ":");
+        if (!strncmp(word, part + 1, length) && part[1 + length] == '\0')
+            better = word + length + 1;
+    }
+    for (int i = 0; i < 2; i++)
+        if (!strncmp(better, answers[i], strlen(answers[i])))
+            return answers[i];
+    return answers[2];
+}
+
+aosa_status ao_metrics_run(struct ao_metric_call *call, const struct ao_metric *const *metrics,
+                           int n)
+{
+    struct ao_removals removals = { 0 };
+    const bool has_truth = call->truth && call->truth->n > 0;
+    aosa_status status = AOSA_OK;
+    call->removals = &removals;
+    for (int i = 0; status == AOSA_OK && i < n; i++) {
+        call->metric = metrics[i];
+        if (has_truth || !(metrics[i]->needs & AO_METRIC_NEEDS_TRUTH))
+            status = metrics[i]->run(call);
+    }
+    ao_removals_fini(&removals);
+    call->removals = NULL;
+    return status;
 }
 
 aosa_status ao_metric_add_value(struct ao_metric_answer *answer, const char *metric,

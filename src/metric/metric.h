@@ -11,13 +11,16 @@
 /*
  * How good an explanation is: one file with `run`, one row in metrics.def. A metric reads the raw
  * map of one clip and target and adds named numbers, and curves where it has them. Metrics know
- * nothing of methods, datasets and each other.
+ * nothing of methods, datasets and each other; curves that several read are measured once
+ * (metric/removal.h).
  */
 
 enum ao_metric_need {
-    AO_METRIC_NEEDS_SCORES = 1,   /* forward passes of changed clips */
-    AO_METRIC_NEEDS_TRUTH = 2,    /* boxes; without any the metric is left out for the clip */
-    AO_METRIC_NEEDS_EXPLAINER = 4 /* explains changed clips or models again */
+    AO_METRIC_NEEDS_SCORES = 1,    /* forward passes of changed clips */
+    AO_METRIC_NEEDS_TRUTH = 2,     /* boxes; without any the metric is left out for the clip */
+    AO_METRIC_NEEDS_EXPLAINER = 4, /* explains changed clips or models again */
+    AO_METRIC_NEEDS_PARTNER = 8,   /* a clip of another class; not defined without one */
+    AO_METRIC_WHEN_NAMED = 16      /* takes long: left out where the user names no metrics */
 };
 
 /*
@@ -35,11 +38,13 @@ struct ao_explainer {
 };
 
 struct ao_metric_call;
+struct ao_removals;
 
 struct ao_metric {
     const char *name;
     unsigned needs;
-    const char *better;  /* "higher", "lower" or "" where neither is better */
+    const char *better;  /* "higher", "lower" or "" where neither is better; then parts that differ:
+                            "lower abpc:higher" */
     const char *options; /* those of metric/options.h that it reads */
     const char *summary, *source;
     aosa_status (*run)(struct ao_metric_call *call);
@@ -48,6 +53,9 @@ struct ao_metric {
 /* All rows of metrics.def in order, *n of them. */
 const struct ao_metric *ao_metrics(int *n);
 const struct ao_metric *ao_metric_find(const char *name); /* NULL: none */
+
+/* "higher", "lower" or "" of a value such as "deletion.abpc". */
+const char *ao_metric_better(const char *value);
 
 #define AO_METRIC_NAME 48
 
@@ -88,6 +96,7 @@ struct ao_metric_call {
     struct ao_scorer *scorer;             /* NULL unless AO_METRIC_NEEDS_SCORES */
     const struct ao_explainer *explainer; /* NULL unless AO_METRIC_NEEDS_EXPLAINER */
     const struct aosa_clip *clip;
+    const struct aosa_clip *partner; /* of another class, for AO_METRIC_NEEDS_PARTNER; or NULL */
     const float *map; /* [T][H][W] signed and finite, high where the class is seen, 0 where the
                          clip does not matter */
     struct ao_target target;
@@ -96,7 +105,15 @@ struct ao_metric_call {
     uint64_t seed;
     const struct ao_progress *progress;
     struct ao_metric_answer *answer;
+    struct ao_removals *removals; /* what metrics of the same map share (metric/removal.h) */
 };
+
+/*
+ * Runs metrics on the call's map, one after another; those that need boxes are left out where
+ * there are none. Sets the call's metric and removals.
+ */
+aosa_status ao_metrics_run(struct ao_metric_call *call, const struct ao_metric *const *metrics,
+                           int n);
 
 #define METRIC(run, ...) aosa_status ao_metric_##run(struct ao_metric_call *call);
 #include "metric/metrics.def"

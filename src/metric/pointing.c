@@ -7,25 +7,36 @@
  * The pointing game (spec B.2). pointing.spatial is the share of hits among the frames that have a
  * box: the largest value of that frame's map lies in or near any of its boxes. pointing.clip is 1
  * when the largest value of the whole map lies in or near a box of its own frame, else 0. Ties: the
- * first in reading order, so a constant map points at the upper left corner.
+ * first in reading order, so a constant map points at the upper left corner, or, with --peak
+ * centroid, the centre of the plateau (REVEX), which need not be on it.
  */
 
 struct peak {
     int t, y, x;
 };
 
-/* Largest value of frames [first, end). */
+/* Where frames [first, end) have their largest value: the first such voxel, or the mean place of
+ * all of them, rounded half up. */
 static struct peak find_peak(const struct ao_metric_call *call, int first, int end)
 {
     const size_t W = (size_t)call->clip->W, pixels = (size_t)call->clip->H * W;
+    const bool centroid = call->options->peak == AO_PEAK_CENTROID;
     size_t best = (size_t)first * pixels;
     for (size_t i = best; i < (size_t)end * pixels; i++)
         if (call->map[i] > call->map[best])
             best = i;
+    double t = 0, y = 0, x = 0, n = 0;
+    for (size_t i = best; i < (centroid ? (size_t)end * pixels : best + 1); i++)
+        if (call->map[i] == call->map[best]) {
+            t += (double)(i / pixels);
+            y += (double)(i % pixels / W);
+            x += (double)(i % W);
+            n++;
+        }
     return (struct peak){
-        .t = (int)(best / pixels),
-        .y = (int)(best % pixels / W),
-        .x = (int)(best % W),
+        .t = (int)floor(t / n + 0.5),
+        .y = (int)floor(y / n + 0.5),
+        .x = (int)floor(x / n + 0.5),
     };
 }
 

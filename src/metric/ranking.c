@@ -1,88 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metric/ranking.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 
-/* What is sorted: qsort has no context, and a comparison must see the value. */
+/*
+ * Sorting is what deletion and insertion do besides forward passes, for each voxel of a clip, so
+ * it is a radix sort: least significant digit first, which keeps equal values in order. Digits in
+ * which all keys agree, such as the low half of doubles that were floats, cost one count.
+ */
+enum { DIGIT = 11, BUCKETS = 1 << DIGIT, DIGITS = (64 + DIGIT - 1) / DIGIT };
+
 struct entry {
-    double value;
+    uint64_t key;
     uint32_t unit;
 };
 
-static int compare(const void *a, const void *b)
+/* Grows with the value: the sign bit of positive numbers is set, negative ones are turned over. */
+static uint64_t key_of(double value, bool lowest_first)
 {
-    const struct entry *p = a, *q = b;
-    if (p->value != q->value)
-        return p->value > q->value ? -1 : 1;
-    return p->unit < q->unit ? -1 : p->unit > q->unit;
+    uint64_t bits;
+    value += 0.0; /* -0 and 0 are equal */
+    memcpy(&bits, &value, sizeof bits);
+    bits = bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+    return lowest_first ? bits : ~bits;
 }
 
-static aosa_status sort(struct ao_ranking *r)
+static size_t digit_of(uint64_t key, int digit)
 {
-    struct entry *entries = ao_alloc_raw(r->n, sizeof *entries);
-    if (!entries)
-        return ao_fail(AOSA_ERR_NOMEM, "ranking: no memory for %zu units", r->n);
-    for (size_t i = 0; i < r->n; i++)
-        entries[i] = (struct entry){ .value = r->value[i], .unit = (uint32_t)i };
-    qsort(entries, r->n, sizeof *entries, compare);
-    for (size_t i = 0; i < r->n; i++)
-        r->order[i] = entries[i].unit;
-    ao_free(entries);
-    return AOSA_OK;
+    return (size_t)(key >> (digit * DIGIT)) & (BUCKETS - 1);
 }
 
-static double mean_of_block(const struct ao_ranking *r, const float *frame, int row, int column)
+/* Entries by one digit, from src to dst; false where all have the same one, and nothing moved. */
+static bool sort_digit(const struct entry *src, struct entry *dst, size_t n, int digit)
 {
-    const int y0 = row * r->side, x0 = column * r->side;
-    const int y1 = r->side < r->H - y0 ? y0 + r->side : r->H;
-    const int x1 = r->side < r->W - x0 ? x0 + r->side : r->W;
-    double sum = 0;
-    for (int y = y0; y < y1; y++)
-        for (int x = x0; x < x1; x++)
-            sum += (double)frame[(size_t)y * (size_t)r->W + (size_t)x];
-    return sum / ((double)(y1 - y0) * (x1 - x0));
-}
-
-static void average(struct ao_ranking *r, const float *map)
-{
-    double *value = r->value;
-    for (int t = 0; t < r->T; t++, map += (size_t)r->H * (size_t)r->W)
-        for (int row = 0; row < r->rows; row++)
-            for (int column = 0; column < r->columns; column++)
-                *value++ = mean_of_block(r, map, row, column);
-}
-
-aosa_status ao_ranking_init(struct ao_ranking *r, const struct aosa_clip *clip, const float *map,
-                            const struct ao_metric_options *options)
-{
-    const int longer = clip->H > clip->W ? clip->H : clip->W;
-    const int side = options->unit == AO_UNIT_VOXEL ? 1 : options->block;
-    *r = (struct ao_ranking){ .T = clip->T, .H = clip->H, .W = clip->W };
-    r->side = side < longer ? side : longer;
-    r->rows = (r->H + r->side - 1) / r->side;
-    r->columns = (r->W + r->side - 1) / r->side;
-    r->n = (size_t)r->T * (size_t)r->rows * (size_t)r->columns;
-    if (r->n > UINT32_MAX)
-        return ao_fail(AOSA_ERR_SHAPE, "ranking: %zu units, at most %u", r->n, UINT32_MAX);
-    r->value = ao_alloc_raw(r->n, sizeof *r->value);
-    r->order = ao_alloc_raw(r->n, sizeof *r->order);
-    aosa_status status = AOSA_OK;
-    if (!r->value || !r->order) {
-        status = ao_fail(AOSA_ERR_NOMEM, "ranking: no memory for %zu units", r->n);
-    } else {
-        average(r, map);
-        status = sort(r);
+    size_t start[BUCKETS] = { 0 };
+    for (size_t i = 0; i < n; i++)
+        start[digit_of(src[i].key, digit)]++;
+    if (start[digit_of(src[0].key, digit)] == n)
+        return false;
+    for (size_t b = 0, sum = 0; b < BUCKETS; b++) {
+        const size_t count = start[b];
+        start[b] = sum;
+        sum += count;
     }
-    if (status != AOSA_OK)
+    for (size_t i = 0; i < n; i++)
+        dst[start[digit_of(src[i].key, digit)]++] = src[i];
+    return true;
+}
+
+static void sort(struct ao_ranking *r, bool lowest_first, struct entry *entries)
+{
+    struct entry *src = entries, *dst = entries + r->n;
+    for (size_t i = 0; i < r->n; i++)
+        src[i] = (struct entry){ key_of(r->value[i], lowest_first), (uint32_t)i };
+    for (int digit = 0; digit < DIGITS; digit++)
+        if (sort_digit(src, dst, r->n, digit)) {
+            struct entry *sorted = dst;
+            dst = src;
+            src = sorted;
+        }
+    for (size_t i = 0; i < r->n; i++)
+        r->order[i] = src[i].unit;
+}
+
+aosa_status ao_ranking_init(struct ao_ranking *r, const double *value, size_t n, bool lowest_first)
+{
+    *r = (struct ao_ranking){ .n = n, .value = value };
+    struct entry *entries = ao_alloc_raw(n, 2 * sizeof *entries);
+    r->order = ao_alloc_raw(n, sizeof *r->order);
+    const bool allocated = entries && r->order;
+    if (allocated)
+        sort(r, lowest_first, entries);
+    else
         ao_ranking_fini(r);
-    return status;
+    ao_free(entries);
+    return allocated ? AOSA_OK : ao_fail(AOSA_ERR_NOMEM, "ranking: no memory for %zu units", n);
 }
 
 void ao_ranking_fini(struct ao_ranking *r)
 {
-    ao_free(r->value);
     ao_free(r->order);
     *r = (struct ao_ranking){ 0 };
 }

@@ -2,27 +2,21 @@
 #ifndef AO_METRIC_RANKING_H
 #define AO_METRIC_RANKING_H
 
-#include "core/rng.h"
-#include "data/clip.h"
-#include "metric/options.h"
+#include <stdbool.h>
 
-/*
- * The units of a clip in the order of their map value, highest first. A unit is a block of
- * side x side pixels of one frame (cut at the right and lower border; side 1: a voxel), its value
- * the mean of the map over it (STEP). Units are numbered frame by frame, row by row.
- */
+#include "core/rng.h"
+#include "core/status.h"
+
+/* Units in the order of their value; equal ones by their number. */
 struct ao_ranking {
-    int T, H, W, side;
-    int rows, columns; /* of blocks in a frame */
-    size_t n;          /* units */
-    double *value;     /* [n] */
-    uint32_t *order;   /* [n] units, highest value first */
+    size_t n;
+    const double *value; /* [n] borrowed */
+    uint32_t *order;     /* [n] units */
 };
 
-/* The unit that options ask for; order is by value, then by number. Ends with ao_ranking_fini.
- * AOSA_ERR_SHAPE beyond 2^32 voxels, AOSA_ERR_NOMEM. */
-aosa_status ao_ranking_init(struct ao_ranking *ranking, const struct aosa_clip *clip,
-                            const float *map, const struct ao_metric_options *options);
+/* Highest value first, or lowest. Ends with ao_ranking_fini. AOSA_ERR_NOMEM. */
+aosa_status ao_ranking_init(struct ao_ranking *ranking, const double *value, size_t n,
+                            bool lowest_first);
 void ao_ranking_fini(struct ao_ranking *ranking);
 
 /* Puts units of equal value in a random order. */

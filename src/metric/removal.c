@@ -2,77 +2,74 @@
 #include "metric/removal.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "attribution/fill.h"
 #include "core/alloc.h"
-#include "metric/ranking.h"
+#include "metric/variant.h"
 
+/* One curve while it is measured. */
 struct removal {
     struct ao_metric_call *call;
+    const struct ao_units *units;
+    struct ao_ranking ranking; /* with an order of its own, which random ties change */
     struct ao_fill base;
-    struct ao_ranking ranking;
     bool insert;
-    size_t steps;   /* n */
-    size_t *cuts;   /* [n + 1] */
-    float *outputs; /* [n + 1][classes] */
-    double *x, *y;  /* [n + 1] */
+    size_t steps;
+    size_t *cuts;     /* [steps + 1] units changed after step k */
+    size_t *ends;     /* [steps + 1] the same in voxels */
+    uint32_t *voxels; /* [T][H][W] in the order in which they change */
+    double *scores;   /* [steps + 1] */
 };
 
-/* Writes the clip or the base into one unit of the network's input. */
-static void write_unit(const struct removal *r, const struct ao_view *input, size_t unit,
-                       bool original)
+void ao_removals_fini(struct ao_removals *removals)
 {
-    const struct aosa_clip *clip = r->call->clip;
-    const struct ao_ranking *k = &r->ranking;
-    const int64_t *strides = input->strides;
-    const int column = (int)(unit % (size_t)k->columns);
-    const int row = (int)(unit / (size_t)k->columns % (size_t)k->rows);
-    const size_t t = unit / (size_t)k->columns / (size_t)k->rows;
-    const int y0 = row * k->side, x0 = column * k->side;
-    for (int c = 0; c < 3; c++) {
-        const float *volume = original ? clip->values : r->base.volume;
-        for (int y = y0; y < y0 + k->side && y < k->H; y++) {
-            const size_t at =
-                (((size_t)c * (size_t)k->T + t) * (size_t)k->H + (size_t)y) * (size_t)k->W;
-            float *dst =
-                (float *)input->data + c * strides[0] + (int64_t)t * strides[1] + y * strides[2];
-            for (int x = x0; x < x0 + k->side && x < k->W; x++)
-                dst[x * strides[3]] = volume ? volume[at + (size_t)x] : r->base.value[c];
+    for (int order = 0; order < 2; order++) {
+        for (int insert = 0; insert < 2; insert++) {
+            ao_free(removals->curves[insert][order].x);
+            ao_free(removals->curves[insert][order].y);
         }
+        ao_ranking_fini(&removals->rankings[order]);
     }
+    ao_units_fini(&removals->units);
+    *removals = (struct ao_removals){ 0 };
 }
 
-/* Units between the cuts of two variants change hands, the rest is there already. */
+/* Voxels between the ends of two variants change hands, the rest is there already. */
 static void write_variant(const void *context, const struct ao_view *input, int64_t item,
                           int64_t previous)
 {
     const struct removal *r = context;
-    const size_t to = r->cuts[item];
-    size_t from = previous < 0 ? 0 : r->cuts[previous];
+    const struct aosa_clip *clip = r->call->clip;
+    const struct ao_fill *before = r->insert ? &r->base : NULL;
+    const struct ao_fill *after = r->insert ? NULL : &r->base;
+    const size_t to = r->ends[item];
+    size_t at = previous < 0 ? 0 : r->ends[previous];
     if (previous < 0)
-        for (size_t unit = 0; unit < r->ranking.n; unit++)
-            write_unit(r, input, unit, !r->insert);
-    for (; from < to; from++)
-        write_unit(r, input, r->ranking.order[from], r->insert);
-    for (; from > to; from--)
-        write_unit(r, input, r->ranking.order[from - 1], !r->insert);
+        ao_variant_put_all(input, clip, before);
+    for (; at < to; at++)
+        ao_variant_put(input, clip, after, r->voxels[at]);
+    for (; at > to; at--)
+        ao_variant_put(input, clip, before, r->voxels[at - 1]);
 }
 
-/* Adds the scores of one order of the units to y. */
-static aosa_status run_order(struct removal *r)
+/* voxels and ends by the order of units. */
+static void list_voxels(struct removal *r)
 {
-    struct ao_metric_call *call = r->call;
-    const size_t classes = (size_t)call->model->classes, points = r->steps + 1;
-    AO_TRY(
-        ao_scorer_run(call->scorer, (int64_t)points, write_variant, r, call->progress, r->outputs));
-    call->answer->forwards += (int64_t)points;
-    for (size_t k = 0; k < points; k++)
-        r->y[k] += ao_score((enum ao_score_kind)call->options->score, r->outputs + k * classes,
-                            call->model->classes, call->model->probabilities, call->target);
-    return AOSA_OK;
+    const struct ao_units *u = r->units;
+    size_t n = 0, rank = 0;
+    for (size_t k = 0; k <= r->steps; k++) {
+        for (; rank < r->cuts[k]; rank++) {
+            const uint32_t unit = r->ranking.order[rank];
+            for (uint32_t i = u->first[unit]; i < u->first[unit + 1]; i++)
+                r->voxels[n++] = u->voxels[i];
+        }
+        r->ends[k] = n;
+    }
 }
 
-static aosa_status run_orders(struct removal *r)
+/* y: the mean over orders of ties. */
+static aosa_status run_orders(struct removal *r, double *y)
 {
     const struct ao_metric_options *options = r->call->options;
     const bool random = options->ties == AO_TIES_RANDOM;
@@ -82,67 +79,113 @@ static aosa_status run_orders(struct removal *r)
     for (int i = 0; i < repeats; i++) {
         if (random)
             ao_ranking_shuffle_ties(&r->ranking, &rng);
-        AO_TRY(run_order(r));
+        list_voxels(r);
+        AO_TRY(ao_variant_scores(r->call, r->steps + 1, write_variant, r, r->scores));
+        for (size_t k = 0; k <= r->steps; k++)
+            y[k] += r->scores[k] / repeats;
     }
-    for (size_t k = 0; k <= r->steps; k++)
-        r->y[k] /= repeats;
     return AOSA_OK;
 }
 
-static aosa_status report(const struct removal *r)
+static aosa_status allocate(struct removal *r, size_t steps, struct ao_removal_curve *curve)
 {
-    struct ao_metric_answer *answer = r->call->answer;
-    const char *name = r->call->metric->name;
-    const double whole = r->y[r->insert ? r->steps : 0];
-    double auc = 0;
-    for (size_t k = 1; k <= r->steps; k++)
-        auc += (r->x[k] - r->x[k - 1]) * (r->y[k] + r->y[k - 1]) / 2;
-    AO_TRY(ao_metric_add_value(answer, name, "auc", auc));
-    AO_TRY(
-        ao_metric_add_value(answer, name, "auc_normalised", whole > 0 ? auc / whole : (double)NAN));
-    return ao_metric_add_curve(answer, name, r->steps + 1, r->x, r->y);
-}
-
-static aosa_status allocate(struct removal *r, size_t steps)
-{
+    r->ranking.order = ao_alloc_raw(r->units->n, sizeof *r->ranking.order);
     r->cuts = ao_alloc(steps + 1, sizeof *r->cuts);
-    r->x = ao_alloc(steps + 1, sizeof *r->x);
-    r->y = ao_alloc(steps + 1, sizeof *r->y);
-    r->outputs = ao_alloc(steps + 1, (size_t)r->call->model->classes * sizeof *r->outputs);
-    return r->cuts && r->x && r->y && r->outputs
+    r->ends = ao_alloc(steps + 1, sizeof *r->ends);
+    r->voxels = ao_alloc_raw(ao_clip_voxels(r->call->clip), sizeof *r->voxels);
+    r->scores = ao_alloc(steps + 1, sizeof *r->scores);
+    curve->x = ao_alloc(steps + 1, sizeof *curve->x);
+    curve->y = ao_alloc(steps + 1, sizeof *curve->y);
+    return r->ranking.order && r->cuts && r->ends && r->voxels && r->scores && curve->x && curve->y
                ? AOSA_OK
                : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for %zu steps", r->call->metric->name,
                          steps);
 }
 
-static aosa_status measure(struct removal *r, const char *base)
+static aosa_status measure(struct removal *r, const struct ao_ranking *ranking,
+                           struct ao_removal_curve *curve)
 {
-    const struct ao_metric_call *call = r->call;
-    const struct ao_metric_options *options = call->options;
+    const struct ao_metric_options *options = r->call->options;
     const bool together = options->ties == AO_TIES_TOGETHER;
-    const aosa_status status = ao_fill_create(base, 0, call->clip, &r->base);
-    if (status != AOSA_OK)
-        return ao_fail_in(status, "--%s-base", call->metric->name);
-    AO_TRY(ao_ranking_init(&r->ranking, call->clip, call->map, options));
-    const size_t wanted = (size_t)options->cuts;
-    const size_t n = wanted < r->ranking.n ? wanted : r->ranking.n;
-    AO_TRY(allocate(r, n));
-    r->steps = ao_ranking_cut(&r->ranking, n, together, r->cuts);
+    const size_t wanted = (size_t)options->cuts, units = r->units->n;
+    const size_t n = wanted < units ? wanted : units;
+    r->ranking = (struct ao_ranking){ .n = units, .value = ranking->value };
+    AO_TRY(allocate(r, n, curve));
+    memcpy(r->ranking.order, ranking->order, units * sizeof *ranking->order);
+    AO_TRY(ao_variant_base(r->call, r->insert, &r->base));
+    r->steps = ao_ranking_cut(ranking, n, together, r->cuts);
     for (size_t k = 1; k <= r->steps; k++)
-        r->x[k] = together ? (double)r->cuts[k] / (double)r->ranking.n : (double)k / (double)n;
-    AO_TRY(run_orders(r));
-    return report(r);
+        curve->x[k] = together ? (double)r->cuts[k] / (double)units : (double)k / (double)n;
+    AO_TRY(run_orders(r, curve->y));
+    for (size_t k = 1; k <= r->steps; k++)
+        curve->auc += (curve->x[k] - curve->x[k - 1]) * (curve->y[k] + curve->y[k - 1]) / 2;
+    curve->n = r->steps + 1;
+    return AOSA_OK;
 }
 
-aosa_status ao_removal_curve(struct ao_metric_call *call, const char *base, bool insert)
+aosa_status ao_removal_units(const struct ao_metric_call *call, const struct ao_units **units)
 {
+    *units = &call->removals->units;
+    return call->removals->units.n
+               ? AOSA_OK
+               : ao_units_init(&call->removals->units, call->clip, call->map, call->options);
+}
+
+aosa_status ao_removal_curve(struct ao_metric_call *call, bool insert, enum ao_removal_order order,
+                             const struct ao_removal_curve **found)
+{
+    struct ao_ranking *ranking = &call->removals->rankings[order];
+    struct ao_removal_curve *known = &call->removals->curves[insert][order], curve = { 0 };
     struct removal r = { .call = call, .insert = insert };
-    const aosa_status status = measure(&r, base);
-    ao_fill_fini(&r.base);
+    *found = known;
+    if (known->n)
+        return AOSA_OK;
+    AO_TRY(ao_removal_units(call, &r.units));
+    if (!ranking->n)
+        AO_TRY(ao_ranking_init(ranking, r.units->value, r.units->n, order == AO_LEAST_FIRST));
+    const aosa_status status = measure(&r, ranking, &curve);
     ao_ranking_fini(&r.ranking);
+    ao_fill_fini(&r.base);
     ao_free(r.cuts);
-    ao_free(r.x);
-    ao_free(r.y);
-    ao_free(r.outputs);
+    ao_free(r.ends);
+    ao_free(r.voxels);
+    ao_free(r.scores);
+    if (status == AOSA_OK) {
+        *known = curve;
+        return AOSA_OK;
+    }
+    ao_free(curve.x);
+    ao_free(curve.y);
     return status;
+}
+
+static aosa_status report_order(struct ao_metric_call *call, bool insert,
+                                enum ao_removal_order order, double *auc)
+{
+    const char *metric = call->metric->name;
+    const bool least = order == AO_LEAST_FIRST;
+    const struct ao_removal_curve *curve;
+    char name[AO_METRIC_NAME];
+    AO_TRY(ao_removal_curve(call, insert, order, &curve));
+    const double whole = curve->y[insert ? curve->n - 1 : 0];
+    *auc = curve->auc;
+    AO_TRY(ao_metric_add_value(call->answer, metric, least ? "auc_lerf" : "auc", *auc));
+    AO_TRY(ao_metric_add_value(call->answer, metric,
+                               least ? "auc_lerf_normalised" : "auc_normalised",
+                               whole > 0 ? *auc / whole : (double)NAN));
+    snprintf(name, sizeof name, "%s%s", metric, least ? "_lerf" : "");
+    return ao_metric_add_curve(call->answer, name, curve->n, curve->x, curve->y);
+}
+
+aosa_status ao_removal_report(struct ao_metric_call *call, bool insert)
+{
+    const int order = call->options->order;
+    double most = 0, least = 0;
+    if (order != AO_ORDER_LERF)
+        AO_TRY(report_order(call, insert, AO_MOST_FIRST, &most));
+    if (order != AO_ORDER_MORF)
+        AO_TRY(report_order(call, insert, AO_LEAST_FIRST, &least));
+    return order == AO_ORDER_BOTH ? ao_metric_add_value(call->answer, call->metric->name, "abpc",
+                                                        insert ? most - least : least - most)
+                                  : AOSA_OK;
 }

@@ -79,6 +79,12 @@ static aosa_status check_length(const struct job *job, int64_t frames)
     return AOSA_OK;
 }
 
+/* Frames of a source up to the end of the range. */
+static int64_t usable(const struct ao_video_options *options, int64_t frames)
+{
+    return options->range_end > 0 && options->range_end < frames ? options->range_end : frames;
+}
+
 static bool is_spread(const struct ao_video_options *options)
 {
     return options->start < 0 && options->clips > 1;
@@ -95,9 +101,9 @@ static aosa_status choose_frames(struct job *job, const struct ao_video_options 
     if (s->n < 1 || s->step < 1)
         return ao_fail(AOSA_ERR_ARGUMENT, "%s: %d frames by %lld cannot be taken", job->path, s->n,
                        (long long)s->step);
-    const int64_t first = options->start > 0 ? options->start : 0;
+    const int64_t first = options->range_first + (options->start > 0 ? options->start : 0);
     s->start = first + (is_spread(options) ? 0 : k * s->n * s->step);
-    return AOSA_OK;
+    return check_length(job, usable(options, INT64_MAX));
 }
 
 /* The source has at least the frames of one clip. */
@@ -105,8 +111,8 @@ static void spread(struct job *job, const struct ao_video_options *options, int 
 {
     if (!is_spread(options))
         return;
-    const int64_t room = frames - span(&job->sampling);
-    job->sampling.start = llrint((double)k * (double)room / (options->clips - 1));
+    const int64_t room = usable(options, frames) - job->sampling.start - span(&job->sampling);
+    job->sampling.start += llrint((double)k * (double)room / (options->clips - 1));
 }
 
 /* --- sources ---------------------------------------------------------------------------------- */
@@ -134,7 +140,7 @@ static aosa_status decode_video(struct job *job, const struct ao_file *file,
     if (is_spread(options)) {
         const struct ao_sampling all = { .step = 1 };
         AO_TRY(ao_video_decode(file->bytes, file->size, job->path, &all, NULL, NULL, &info));
-        if (info.frames < span(&job->sampling))
+        if (info.frames < job->sampling.start + span(&job->sampling))
             return damaged_or_short(job, &info);
         spread(job, options, k, info.frames);
     }

@@ -24,6 +24,7 @@
  *   without it, 1 clip    s = 0;
  *   without it, n clips   s = round(k * (frames - span) / (n - 1)), span = (T - 1) * step + 1: the
  *                         clips are spread evenly from the first frame to the last.
+ * A range makes its frames the whole source, but for their numbers: s is from its first one on.
  */
 
 struct ao_video_options {
@@ -33,6 +34,8 @@ struct ao_video_options {
     int clips;                 /* of one source */
     int preset;                /* index in the choices; 0: not given. ao_preset_name() */
     char *mean, *std, *resize; /* NULL: not given */
+    /* Not an option: frames that belong to the video, half-open; end 0: to its last. */
+    int64_t range_first, range_end;
 };
 
 extern const struct ao_option ao_video_option_table[];

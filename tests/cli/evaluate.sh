@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# An evaluation over rendered clips: stopped, killed and cut into shards it gives the same table,
-# byte for byte; failed items are recorded and counted; wrong input is refused.
+# An evaluation over rendered clips: stopped, cut into shards and put together from pieces it gives
+# the same table, byte for byte (kills.py kills it); failed items are recorded and counted; wrong
+# input is refused.
 #
 #     evaluate.sh AOSA MODEL SCENE_DUMP
 set -u
@@ -49,7 +50,7 @@ EOF2
 
 options=(-m "$model" --root "$work/data" --boxes "$work/data/boxes.csv" --first-frame 0
     --methods aosa,gradcam,random --metrics deletion,insertion,pointing
-    --target label --stride 28 --cuts 10)
+    --target label --stride 28 --cuts 4)
 evaluate() { # RUN OPTIONS...
     "$aosa" evaluate -q "${options[@]}" -t 1 -o "$work/$1" "${@:2}" 2>>"$work/log"
 }
@@ -61,7 +62,7 @@ merge() { # RUN OPTIONS...
     "$aosa" merge -q "$work/$1" -o "$work/$1.table" "${@:2}" 2>"$work/err"
 }
 same() { # RUN: its table is that of `whole`, but for what it cost
-    for file in table.csv table.md table.json curves.csv; do
+    for file in table.csv table.md table.json classes.csv tests.csv curves.csv curve.deletion.png; do
         expect "$file of $1 has the same bytes" cmp "$work/whole.table/$file" "$work/$1.table/$file"
     done
 }
@@ -73,9 +74,7 @@ code() { # CODE WORDS COMMAND...
     expect "$words: exit code $got, not $want" test $got -eq "$want"
 }
 
-since=$(date +%s%N)
 code 3 "one video is missing" evaluate whole
-whole_ms=$((($(date +%s%N) - since) / 1000000))
 code 0 "merge" merge whole
 python3 - "$work/whole.table" <<'EOF2' || failed=1
 import csv
@@ -99,22 +98,90 @@ assert table["methods"][0]["values"]["deletion.auc"]["mean"] == mean["aosa", "de
 EOF2
 
 # Shards, and another number of threads.
-for i in 1 2 3; do
-    evaluate shards --shard $i/3 -t 2
+for n in 2 7; do
+    for i in $(seq $n); do
+        evaluate shards$n --shard $i/$n -t $((1 + i % 2))
+    done
+    code 0 "merge of $n shards" merge shards$n
+    same shards$n
 done
-code 0 "merge of 3 shards" merge shards
-same shards
-mv "$work/shards/shard-2-of-3.db" "$work/away.db"
-code 5 "a shard is missing" merge shards --force
-expect "and named" grep -q "1 of 3 shards are missing (2)" "$work/err"
-code 0 "unless told" merge shards --force --allow-missing
+mv "$work/shards2/shard-2-of-2.db" "$work/away.db"
+code 5 "a shard is missing" merge shards2 --force
+expect "and named" grep -q "1 of 2 shards are missing (2)" "$work/err"
+code 0 "unless told" merge shards2 --force --allow-missing
+code 2 "another number of shards in the same folder" evaluate shards2 --shard 1/3
+expect "and the number named" grep -q "give --shard i/2" "$work/log"
 
 # Done work is not done again; what failed is tried again when asked for.
 "$aosa" evaluate "${options[@]}" -o "$work/whole" --json >"$work/json"
 expect "nothing is done twice" grep -q '"items": 15, "skipped": 15, "done": 0, "failed": 0' "$work/json"
 code 3 "--retry-failed" evaluate whole --retry-failed
 code 2 "another run is refused" evaluate whole --cuts 11
-expect "and the difference named" grep -q "'metric_options.cuts'" "$work/log"
+expect "and the difference named" grep -q "'deletion.cuts'" "$work/log"
+
+# What -n tells, what is refused, what -f replaces.
+"$aosa" evaluate -n "${options[@]}" -o "$work/whole" --retry-failed >"$work/plan"
+expect "-n counts" grep -q "15: 12 done before, 3 failed before, 3 to do" "$work/plan"
+expect "-n tells the passes" grep -q "gradcam: 1 forward, 1 backward" "$work/plan"
+"$aosa" evaluate -n --json "${options[@]}" --shard 1/2 >"$work/plan"
+expect "-n --json, without a run" python3 -c '
+import json, sys
+plan = json.load(open(sys.argv[1]))
+assert plan["items"] == plan["todo"] == 3 * plan["clips_of_shard"] and plan["done"] == 0, plan
+assert plan["methods"][1] == {"name": "gradcam", "forwards": 1, "backwards": 1}, plan' "$work/plan"
+code 2 "--save is refused" evaluate x --save flow
+cp -r "$work/whole" "$work/forced"
+code 3 "-f on a run of other options" evaluate forced -f --cuts 11
+cp -r "$work/whole" "$work/kept"
+"$aosa" evaluate "${options[@]}" -o "$work/kept" -f --json >"$work/json"
+expect "-f keeps what fits" grep -q '"skipped": 15' "$work/json"
+cp -r "$work/whole" "$work/old"
+python3 -c 'import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version=1")' "$work/old/shard-1-of-1.db"
+code 5 "a journal of another version" evaluate old
+expect "and both named" grep -q "a journal of version 1, this program has version 2" "$work/log"
+code 5 "nor is it merged" merge old
+head -c 20000 /dev/zero | tr '\0' 'x' | dd of="$work/old/shard-1-of-1.db" bs=1 seek=4096 conv=notrunc 2>/dev/null
+code 5 "a damaged journal" evaluate old
+expect "and said in one line" grep -q "old/shard-1-of-1.db: .*damaged.*-f begins it anew" "$work/log"
+code 3 "-f begins it anew" evaluate old -f
+code 0 "merge after -f" merge old
+same old
+
+# Methods and metrics that join later.
+"$aosa" evaluate -q -m "$model" --root "$work/data" --boxes "$work/data/boxes.csv" --first-frame 0 \
+    --target label -t 1 --methods random --metrics pointing -o "$work/later" 2>>"$work/log"
+"$aosa" evaluate -q "${options[@]}" -t 1 --methods aosa -o "$work/later" 2>>"$work/log"
+code 5 "random lacks metrics" merge later
+evaluate later
+code 0 "merge of what came in pieces" merge later -f
+same later
+
+# A video that changes is done again; --trust-mtime looks at size and time alone.
+cp -r "$work/whole" "$work/touched"
+cp -p "$work/data/clip0.npy" "$work/clip0.npy"
+printf '\200' | dd of="$work/data/clip0.npy" bs=1 seek=5000 conv=notrunc 2>/dev/null
+touch -r "$work/clip0.npy" "$work/data/clip0.npy"
+"$aosa" evaluate "${options[@]}" -o "$work/touched" --trust-mtime --json >"$work/json"
+expect "trusted" grep -q '"skipped": 15, "done": 0' "$work/json"
+"$aosa" evaluate "${options[@]}" -o "$work/touched" --json >"$work/json"
+expect "read" grep -q '"skipped": 12, "done": 3' "$work/json"
+cp -p "$work/clip0.npy" "$work/data/clip0.npy"
+
+# Another instruction set goes on with a warning; merge wants to be told; it can be done again.
+if ! grep -q '"kernels_isa": "c"' "$work/whole.table/table.json"; then
+    "$aosa" evaluate -q "${options[@]}" -t 1 --methods aosa -o "$work/mixed" 2>>"$work/log"
+    AOSA_ISA=c evaluate mixed
+    expect "a warning" grep -q "12 scores in this journal are of another version or instruction set" "$work/log"
+    "$aosa" evaluate -n "${options[@]}" -o "$work/mixed" --redo-builds >"$work/plan"
+    expect "-n --redo-builds" grep -q "15: 4 done before, 3 failed before, 8 to do" "$work/plan"
+    code 2 "a mixture" merge mixed
+    expect "and said" grep -q "results of 2 builds, of which 'kernels_isa' is" "$work/err"
+    code 0 "unless told" merge mixed --allow-builds
+    code 3 "--redo-builds" evaluate mixed --redo-builds --retry-failed
+    code 0 "merge of one build" merge mixed -f
+    same mixed
+fi
 
 # One process a shard; a scheduler's signal lets the item finish.
 start stopped
@@ -127,19 +194,6 @@ code 5 "items are missing" merge stopped
 evaluate stopped
 code 0 "merge after SIGTERM" merge stopped
 same stopped
-
-# kill -9 at random moments of the first half of the work: nothing is lost or doubled.
-RANDOM=7
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-    start killed
-    delay=$((RANDOM % (whole_ms / 2 + 1)))
-    sleep $((delay / 1000)).$(printf %03d $((delay % 1000)))
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-done
-evaluate killed
-code 0 "merge after kill -9" merge killed
-same killed
 
 # Wrong use.
 code 2 "no --root" "$aosa" evaluate -m "$model" -o "$work/x" 2>/dev/null

@@ -81,6 +81,8 @@ refuse 2 "list takes one word" list methods masks
 refuse 2 "run needs" run -m "$model"
 
 # Clips.
+explain 6 "MB more are needed, and the network has" "$clip" --max-memory 1
+explain 6 "give a larger --max-memory" "$clip" --engine dense --max-memory 2
 explain 5 "No such file" "$work/missing.avi"
 explain 5 "text.avi" "$work/text.avi"
 explain 5 "empty.mp4" "$work/empty.mp4"
@@ -121,7 +123,7 @@ explain 2 "did you mean aosa?" "$clip" --method aosaa
 explain 2 "--method: 'magic' is unknown, choose one of aosa|" "$clip" --method magic
 explain 2 "--window: 1 is out of range" "$clip" --fill local --window 1
 explain 2 "--steps: 0 is out of range" "$clip" --method integrated_gradients --steps 0
-explain 2 "--samples: 0 is out of range" "$clip" --method smoothgrad --samples 0
+explain 2 "--samples: -1 is out of range" "$clip" --method smoothgrad --samples -1
 explain 2 "--steps: method aosa does not use it, these do:" "$clip" --steps 10
 explain 2 "--stride: method gradcam does not use it" "$clip" --method gradcam --stride 8
 explain 2 "no_such_layer" "$clip" --method gradcam --layer no_such_layer

@@ -1,88 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include "dataset_fixture.h"
 
-#include <cmocka.h>
-
-#include "core/alloc.h"
-#include "dataset/csv.h"
-#include "dataset/dataset.h"
-
-static char folder[] = "/tmp/aosa-dataset-XXXXXX";
-static struct ao_dataset_options options;
-static struct ao_dataset *dataset;
-
-static void write_file(const char *name, const char *text)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    for (char *p = path + strlen(folder) + 1; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        mkdir(path, 0777);
-        *p = '/';
-    }
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void set(const char *name, const char *value)
-{
-    const struct ao_option *row = ao_options_find(ao_dataset_option_table, name);
-    assert_non_null(row);
-    assert_int_equal(ao_option_set(row, &options, value), AOSA_OK);
-}
-
-static void set_path(const char *name, const char *file)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    set(name, path);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/aosa-dataset-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    assert_int_equal(ao_options_init(ao_dataset_option_table, &options), AOSA_OK);
-    set("root", folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    ao_dataset_close(&dataset);
-    ao_options_fini(ao_dataset_option_table, &options);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static void open_dataset(void)
-{
-    ao_dataset_close(&dataset);
-    if (ao_dataset_open(&options, &dataset) != AOSA_OK)
-        fail_msg("%s", aosa_error_message());
-}
-
-static void refuse(aosa_status want, const char *words)
-{
-    ao_dataset_close(&dataset);
-    assert_int_equal(ao_dataset_open(&options, &dataset), want);
-    if (!strstr(aosa_error_message(), words))
-        fail_msg("'%s' is not in '%s'", words, aosa_error_message());
-}
+#include "dataset/layout.h"
 
 static void a_list_of_ones_own_has_paths_labels_and_boxes(void **state)
 {
@@ -137,6 +56,8 @@ static void ucf101_is_found_whatever_its_case(void **state)
     assert_int_equal(dataset->n, 1);
     set("subset", "val");
     refuse(AOSA_ERR_ARGUMENT, "ucf101 has test and train");
+    set("subset", "dev");
+    refuse(AOSA_ERR_ARGUMENT, "--subset dev: there are train, val and test");
 }
 
 static void wrong_lists_are_refused_with_file_and_line(void **state)
@@ -167,24 +88,16 @@ static void wrong_lists_are_refused_with_file_and_line(void **state)
     refuse(AOSA_ERR_FORMAT, "testlist01.txt:2: 'C' is none of the 2 classes");
     write_file("testlist01.txt", "A/../../etc\n");
     refuse(AOSA_ERR_FORMAT, "testlist01.txt:1");
-}
-
-static void wrong_boxes_are_refused_with_file_and_line(void **state)
-{
-    (void)state;
-    write_file("list.csv", "path,label\na/v.mp4,x\nb/v.mp4,x\n");
-    set_path("boxes", "boxes.csv");
-    refuse(AOSA_ERR_INPUT, "boxes.csv");
-    write_file("boxes.csv", "frame,x,y,w,h\n1,1,1,1,1\n");
-    refuse(AOSA_ERR_FORMAT, "no column 'video'");
-    write_file("boxes.csv", "video,frame,x,y,w,h\na/v.mp4,0,1,1,1,1\n");
-    refuse(AOSA_ERR_FORMAT, "boxes.csv:2: frame 0, where frames are numbered from 1");
-    write_file("boxes.csv", "video,frame,x,y,w,h\na/v.mp4,1,nan,1,1,1\n");
-    refuse(AOSA_ERR_FORMAT, "boxes.csv:2: x is 'nan', not a number");
-    write_file("boxes.csv", "video,frame,x,y,w,h\na/v.mp4,1,1,1,-1,1\n");
-    refuse(AOSA_ERR_FORMAT, "a box of -1 x 1");
-    write_file("boxes.csv", "video,frame,x,y,w,h\nv,1,1,1,1,1\n");
-    refuse(AOSA_ERR_FORMAT, "'v' is 'a/v.mp4' or 'b/v.mp4'");
+    write_file("testlist01.txt", "A/..\n");
+    refuse(AOSA_ERR_FORMAT, "testlist01.txt:1: 'A/..' is not 'CLASS/VIDEO.avi'");
+    write_file("testlist01.txt", "A\n");
+    refuse(AOSA_ERR_FORMAT, "testlist01.txt:1: 'A' is not 'CLASS/VIDEO.avi'");
+    write_file("testlist01.txt", "A/v.avi 2\n"); /* a training list, of another numbering */
+    refuse(AOSA_ERR_FORMAT, "testlist01.txt:1: class 2, but A is 1 in classInd.txt");
+    write_file("testlist01.txt", "A/v.avi\nB/v.avi\nA/v.avi\n");
+    refuse(AOSA_ERR_FORMAT, "'A/v' twice (testlist01.txt:1 and testlist01.txt:3)");
+    write_file("classInd.txt", "1 A\n2 A\n");
+    refuse(AOSA_ERR_FORMAT, "classInd.txt:2: the label 'A' is there twice");
 }
 
 static void a_limit_takes_videos_evenly(void **state)
@@ -202,14 +115,56 @@ static void a_limit_takes_videos_evenly(void **state)
     assert_string_equal(dataset->items[2].id, "13.mp4");
 }
 
+static void clips_of_a_video_share_its_boxes_and_have_ids_of_their_own(void **state)
+{
+    (void)state;
+    write_file("list.csv", "path,label\nb.mp4,x\na.mp4,y\n");
+    write_file("boxes.csv", "video,frame,x,y,w,h\na,5,1,2,3,4\na,6,1,2,3,4\n");
+    set_path("boxes", "boxes.csv");
+    open_dataset();
+    assert_int_equal(ao_dataset_take_clips(dataset, 1), AOSA_OK);
+    assert_string_equal(dataset->items[0].id, "a.mp4");
+    assert_int_equal(ao_dataset_take_clips(dataset, 12), AOSA_OK);
+    assert_int_equal(dataset->n, 24);
+    assert_string_equal(dataset->items[11].id, "a.mp4#11"); /* by video, then by number */
+    assert_string_equal(dataset->items[12].id, "b.mp4#0");
+    assert_int_equal(dataset->items[11].clip, 11);
+    assert_int_equal(dataset->items[11].n_boxes, 2);
+    assert_ptr_equal(dataset->items[11].boxes, dataset->items[0].boxes);
+    assert_string_equal(dataset->items[23].label, "x");
+    assert_string_equal(dataset->items[23].where, "list.csv:2");
+    open_dataset();
+    ao_alloc_fail_at(2); /* the second id */
+    assert_int_equal(ao_dataset_take_clips(dataset, 2), AOSA_ERR_NOMEM);
+    ao_alloc_fail_at(0);
+    assert_string_equal(dataset->items[1].id, "b.mp4");
+}
+
+static void labels_are_found_and_not_taken_twice(void **state)
+{
+    (void)state;
+    char label[16];
+    write_file("list.csv", "path,label\na,b\n");
+    open_dataset();
+    for (int i = 0; i < AO_MAX_LABELS; i++) {
+        snprintf(label, sizeof label, "%d", i * 7919 % AO_MAX_LABELS); /* 7919 is a prime */
+        assert_int_equal(ao_dataset_find_label(dataset, label), dataset->n_labels);
+        assert_int_equal(ao_dataset_add_label(dataset, label), AOSA_OK);
+        assert_int_equal(ao_dataset_find_label(dataset, label), i);
+    }
+    assert_int_equal(ao_dataset_find_label(dataset, "7919"), 1);
+    assert_int_equal(ao_dataset_add_label(dataset, "0"), AOSA_ERR_FORMAT);
+    assert_int_equal(ao_dataset_add_label(dataset, "one more"), AOSA_ERR_FORMAT);
+}
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_list_of_ones_own_has_paths_labels_and_boxes),
         TEST(ucf101_is_found_whatever_its_case),
         TEST(wrong_lists_are_refused_with_file_and_line),
-        TEST(wrong_boxes_are_refused_with_file_and_line),
+        TEST(clips_of_a_video_share_its_boxes_and_have_ids_of_their_own),
+        TEST(labels_are_found_and_not_taken_twice),
         TEST(a_limit_takes_videos_evenly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,23 +2,21 @@
 #define _XOPEN_SOURCE 700
 #include <math.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <cmocka.h>
 
-#include "core/file.h"
+#include "aosa/evaluate.h"
+#include "core/alloc.h"
 #include "core/rng.h"
 #include "evaluate/bootstrap.h"
-#include "evaluate/journal.h"
-#include "evaluate/results.h"
-#include "evaluate/run.h"
+#include "evaluate/shard.h"
+#include "support/odd_net.h"
 
 #define assert_near(a, b, bound) assert_true(fabs((double)(a) - (double)(b)) <= (bound))
 #define assert_ok(call)                           \
@@ -51,127 +49,6 @@ static const char *in_folder(const char *name)
     return path;
 }
 
-static const char run[] = "{\"dataset\": {\"clips\": 2}, \"methods\": [{\"name\": \"aosa\"}, "
-                          "{\"name\": \"random\"}], \"model\": {\"sha256\": \"a\"}}";
-static const char other[] = "{\"dataset\": {\"clips\": 2}, \"methods\": [{\"name\": \"aosa\"}, "
-                            "{\"name\": \"random\"}], \"model\": {\"sha256\": \"b\"}}";
-
-static const char rebuilt[] =
-    "{\"build\": {\"isa\": \"avx2\"}, \"dataset\": {\"clips\": 2}, \"methods\": [{\"name\": "
-    "\"aosa\"}, {\"name\": \"random\"}], \"model\": {\"sha256\": \"a\"}}";
-static const struct ao_evaluation_options strict = { 0 };
-static const struct ao_evaluation_options lenient = { .allow_missing = true, .allow_builds = true };
-
-static struct ao_journal_head head_of(const char *identity, int index, int count, int planned)
-{
-    return (struct ao_journal_head){ identity, { index, count }, planned };
-}
-
-static void put(struct ao_journal *journal, const char *clip, const char *method, double value,
-                const char *reason)
-{
-    const double x[] = { 0, 1 }, y[] = { value, -value };
-    struct ao_record record = {
-        .clip = clip,
-        .method = method,
-        .key = "k1",
-        .label = "down",
-        .reason = reason,
-        .base = (double)NAN,
-        .seconds = 2,
-        .forwards = 3,
-    };
-    assert_ok(ao_metric_add_value(&record.answer, "deletion", "auc", value));
-    assert_ok(ao_metric_add_value(&record.answer, "energy", NULL, (double)NAN));
-    assert_ok(ao_metric_add_curve(&record.answer, "deletion", 2, x, y));
-    assert_ok(ao_journal_put(journal, &record));
-    ao_metric_answer_fini(&record.answer);
-}
-
-static aosa_status check_record(void *context, const struct ao_record *record)
-{
-    int *n = context;
-    ++*n;
-    if (strcmp(record->method, "aosa"))
-        return AOSA_OK;
-    assert_string_equal(record->clip, "clip1");
-    assert_null(record->reason);
-    assert_true(isnan(record->base));
-    assert_int_equal(record->answer.n_values, 2);
-    assert_true(record->answer.values[0].value == 1.0 / 3);
-    assert_true(isnan(record->answer.values[1].value));
-    assert_string_equal(record->answer.curves[0].name, "deletion");
-    assert_true(record->answer.curves[0].y[1] == -1.0 / 3);
-    return AOSA_OK;
-}
-
-static void a_record_comes_back_with_its_bits(void **state)
-{
-    (void)state;
-    struct ao_journal *journal;
-    struct ao_journal_head head = head_of(run, 0, 1, 4);
-    enum ao_item_state item;
-    int n = 0;
-    assert_ok(ao_journal_open(in_folder("j.db"), &head, &journal));
-    put(journal, "clip1", "aosa", 7, "the video is damaged");
-    assert_ok(ao_journal_state(journal, "clip1", "aosa", "k1", &item));
-    assert_int_equal(item, AO_ITEM_FAILED);
-    put(journal, "clip1", "aosa", 1.0 / 3, NULL); /* in its place */
-    put(journal, "clip1", "random", 5, NULL);
-    ao_journal_close(&journal);
-
-    assert_ok(ao_journal_open(in_folder("j.db"), &head, &journal));
-    assert_ok(ao_journal_state(journal, "clip1", "aosa", "k1", &item));
-    assert_int_equal(item, AO_ITEM_DONE);
-    assert_ok(ao_journal_state(journal, "clip1", "aosa", "k2", &item));
-    assert_int_equal(item, AO_ITEM_NEW); /* the clip has changed since */
-    assert_ok(ao_journal_each(journal, check_record, &n));
-    assert_int_equal(n, 2);
-    ao_journal_close(&journal);
-}
-
-static aosa_status count_record(void *context, const struct ao_record *record)
-{
-    int *n = context;
-    (void)record;
-    ++*n;
-    return AOSA_OK;
-}
-
-/* A limit on the size of files stands for a full disk. */
-static void a_record_that_cannot_be_written_leaves_the_journal_as_it_was(void **state)
-{
-    (void)state;
-    enum { POINTS = 20000 };
-    struct ao_journal *journal;
-    const struct ao_journal_head head = head_of(run, 0, 1, 4);
-    struct ao_record record = { .clip = "clip2", .method = "aosa", .key = "k", .label = "up" };
-    double *x = calloc(POINTS, sizeof *x);
-    struct rlimit old, small;
-    int n = 0;
-    assert_non_null(x);
-    assert_ok(ao_journal_open(in_folder("j.db"), &head, &journal));
-    put(journal, "clip1", "aosa", 1.0 / 3, NULL);
-    assert_ok(ao_metric_add_curve(&record.answer, "deletion", POINTS, x, x));
-
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    small = (struct rlimit){ .rlim_cur = 100000, .rlim_max = old.rlim_max };
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    const aosa_status status = ao_journal_put(journal, &record);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_int_equal(status, AOSA_ERR_OUTPUT);
-
-    assert_ok(ao_journal_each(journal, count_record, &n));
-    assert_int_equal(n, 1);
-    assert_ok(ao_journal_put(journal, &record)); /* and goes on afterwards */
-    assert_ok(ao_journal_each(journal, count_record, &n));
-    assert_int_equal(n, 3);
-    ao_metric_answer_fini(&record.answer);
-    ao_journal_close(&journal);
-    free(x);
-}
-
 static void expect(aosa_status got, aosa_status want, const char *words)
 {
     assert_int_equal(got, want);
@@ -179,93 +56,87 @@ static void expect(aosa_status got, aosa_status want, const char *words)
         fail_msg("'%s' is not in '%s'", words, aosa_error_message());
 }
 
-static void a_journal_of_another_run_shard_or_program_is_refused(void **state)
-{
-    (void)state;
-    struct ao_journal *journal = NULL;
-    struct ao_journal_head head = head_of(run, 0, 2, 4);
-    assert_ok(ao_journal_open(in_folder("j.db"), &head, &journal));
-    ao_journal_close(&journal);
-    head = head_of(other, 0, 2, 4);
-    expect(ao_journal_open(path, &head, &journal), AOSA_ERR_ARGUMENT, "'model.sha256'");
-    head = head_of(run, 1, 2, 4);
-    expect(ao_journal_open(path, &head, &journal), AOSA_ERR_ARGUMENT, "shard 1/2, not 2/2");
+/* Two clips of a small network, of which the second is not there. */
+struct small_run {
+    aosa_model *model;
+    aosa_settings *settings;
+    char run[64];
+};
 
-    FILE *file = fopen(in_folder("text.db"), "w");
-    assert_non_null(file);
-    fputs("this is not a database, and long enough to be looked at as one by its header\n", file);
-    fclose(file);
-    expect(ao_journal_open(path, &head, &journal), AOSA_ERR_FORMAT, "not a journal");
-    expect(ao_journal_open(in_folder("no/such.db"), &head, &journal), AOSA_ERR_OUTPUT, "such.db");
-    assert_null(journal);
+static void small_run_open(struct small_run *r)
+{
+    static const char *const options[][2] = {
+        { "backend", "reference" }, { "mean", "0.5,0.5,0.5" }, { "std", "0.25,0.25,0.25" },
+        { "resize", "none" },       { "threads", "1" },        { "cuts", "1" },
+    };
+    odd_net_write(in_folder("net.onnx"), (struct odd_net){ 0 });
+    assert_ok(aosa_model_open(path, NULL, &r->model));
+    odd_clip_write(in_folder("clip.npy"));
+    FILE *list = fopen(in_folder("list.csv"), "w");
+    assert_non_null(list);
+    fputs("path,label\nclip.npy,1\nmissing.npy,2\n", list);
+    fclose(list);
+    snprintf(r->run, sizeof r->run, "%s/run", folder);
+    assert_ok(aosa_settings_create(&r->settings));
+    assert_ok(aosa_settings_set(r->settings, "root", folder));
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        assert_ok(aosa_settings_set(r->settings, options[i][0], options[i][1]));
 }
 
-static void put_all(const char *name, const char *identity, int index, int count, const char *clip)
+static void small_run_close(struct small_run *r)
 {
-    struct ao_journal *journal;
-    const struct ao_journal_head head = head_of(identity, index, count, 2);
-    assert_ok(ao_journal_open(in_folder(name), &head, &journal));
-    put(journal, clip, "random", 4, NULL);
-    put(journal, clip, "aosa", 8, NULL);
-    ao_journal_close(&journal);
+    aosa_settings_destroy(&r->settings);
+    aosa_model_close(&r->model);
 }
 
-static void shards_are_read_together_in_one_order(void **state)
+static aosa_status small_run_evaluate(const struct small_run *r, struct aosa_evaluation *counts)
 {
-    (void)state;
-    struct ao_results results;
-    put_all("shard-1-of-2.db", run, 0, 2, "clip2");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_INPUT,
-           "1 of 2 shards are missing (2)");
-    ao_results_fini(&results);
-    put_all("shard-2-of-2.db", run, 1, 2, "clip1");
-    assert_ok(ao_results_read(&results, folder, &strict));
-    assert_int_equal(results.n, 4);
-    assert_int_equal(results.missing, 0);
-    assert_string_equal(results.results[0].clip, "clip1");
-    assert_int_equal(results.results[0].method, 0); /* as the run names them, aosa first */
-    assert_string_equal(results.results[3].clip, "clip2");
-    ao_results_fini(&results);
-    put_all("shard-1-of-1.db", run, 0, 1, "clip1");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_ARGUMENT, "beside others of 1");
-    ao_results_fini(&results);
+    return aosa_evaluate(r->model, r->settings, "centre,random", "deletion,sparsity", r->run, false,
+                         NULL, NULL, counts);
 }
 
-static void shards_of_several_builds_or_models_are_not_mixed_unless_told(void **state)
+static void an_evaluation_tells_any_failed_allocation_and_goes_on(void **state)
 {
     (void)state;
-    struct ao_results results;
-    put_all("shard-1-of-2.db", run, 0, 2, "clip1");
-    put_all("shard-2-of-2.db", rebuilt, 1, 2, "clip2");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_ARGUMENT, "'build'");
-    ao_results_fini(&results);
-    assert_ok(ao_results_read(&results, folder, &lenient));
-    assert_int_equal(results.n, 4);
-    ao_results_fini(&results);
-    expect(ao_run_compare("x", run, rebuilt, false), AOSA_ERR_ARGUMENT, "'build'");
-    assert_int_equal(remove(in_folder("shard-2-of-2.db")), 0);
-    put_all("shard-2-of-2.db", other, 1, 2, "clip2");
-    expect(ao_results_read(&results, folder, &lenient), AOSA_ERR_ARGUMENT, "'model.sha256'");
-    ao_results_fini(&results);
-}
+    struct small_run r;
+    struct aosa_evaluation counts;
+    char journal[80], *text;
+    long n = 1;
+    small_run_open(&r);
+    snprintf(journal, sizeof journal, "%s/shard-1-of-1.db", r.run);
+    for (bool failed = true; failed; n++) {
+        remove(journal);
+        ao_alloc_fail_at(n);
+        const aosa_status status = small_run_evaluate(&r, &counts);
+        failed = ao_alloc_has_failed();
+        ao_alloc_fail_at(0);
+        if (status != (failed ? AOSA_ERR_NOMEM : AOSA_OK))
+            fail_msg("allocation %ld: %s: %s", n, aosa_status_name(status), aosa_error_message());
+        if (n % 16)
+            continue;
+        const size_t before = counts.done + counts.failed;
+        assert_ok(small_run_evaluate(&r, &counts));
+        assert_int_equal(counts.skipped, before);
+        assert_int_equal(counts.done + counts.failed, 4 - before);
+    }
+    assert_int_equal(counts.done, 2);
+    assert_int_equal(counts.failed, 2);
+    printf("evaluate: %ld allocations failed once each\n", n - 2);
+    assert_true(n > 100);
 
-static void missing_items_are_refused_unless_told(void **state)
-{
-    (void)state;
-    struct ao_results results;
-    struct ao_journal *journal;
-    const struct ao_journal_head head = head_of(run, 0, 1, 4);
-    assert_ok(ao_journal_open(in_folder("shard-1-of-1.db"), &head, &journal));
-    put(journal, "clip1", "aosa", 1, NULL);
-    /* While it is open for writing, nobody reads it. */
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_OUTPUT, "another process");
-    ao_results_fini(&results);
-    ao_journal_close(&journal);
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_INPUT, "3 of 4 items are missing");
-    ao_results_fini(&results);
-    assert_ok(ao_results_read(&results, folder, &lenient));
-    assert_int_equal(results.missing, 3);
-    ao_results_fini(&results);
+    n = 1;
+    for (bool failed = true; failed; n++) {
+        ao_alloc_fail_at(n);
+        const aosa_status status = aosa_evaluate_plan(r.model, r.settings, "centre,random",
+                                                      "deletion,sparsity", r.run, n % 2, &text);
+        failed = ao_alloc_has_failed();
+        ao_alloc_fail_at(0);
+        assert_int_equal(status, failed ? AOSA_ERR_NOMEM : AOSA_OK);
+        if (status == AOSA_OK)
+            aosa_text_free(&text);
+    }
+    printf("evaluate -n: %ld allocations failed once each\n", n - 2);
+    small_run_close(&r);
 }
 
 static const char *const variables[] = {
@@ -275,6 +146,10 @@ static const char *const variables[] = {
     "SLURM_PROCID",
     "SLURM_ARRAY_TASK_STEP",
     "SLURM_NTASKS",
+    "SLURM_STEP_ID",
+    "MV2_COMM_WORLD_RANK",
+    "MV2_COMM_WORLD_SIZE",
+    "PMIX_RANK",
     "PMI_RANK",
     "OMPI_COMM_WORLD_RANK",
     "OMPI_COMM_WORLD_SIZE",
@@ -298,31 +173,102 @@ static void check_shard(const char *text, int shards, int index, int count)
     assert_int_equal(shard.count, count);
 }
 
+/* Sets variables of a text such as "A=1 B=2", alone. */
+static void set_variables(const char *text)
+{
+    char copy[512], *rest = copy, *word;
+    clear_variables();
+    snprintf(copy, sizeof copy, "%s", text);
+    while ((word = strtok_r(rest, " ", &rest))) {
+        char *value = strchr(word, '=');
+        *value = '\0';
+        setenv(word, value + 1, 1);
+    }
+}
+
 static void shards_are_given_or_read_from_launchers(void **state)
 {
     (void)state;
-    struct ao_shard shard;
+    static const struct {
+        const char *variables;
+        int shards, index, count;
+    } rows[] = {
+        { "SLURM_ARRAY_TASK_ID=14 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_COUNT=4 "
+          "SLURM_ARRAY_TASK_STEP=2",
+          0, 2, 4 },
+        { "SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_COUNT=64", 64, 0, 64 },
+        /* The batch script of an array, and srun of three tasks in it. */
+        { "SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_COUNT=4 SLURM_PROCID=0 "
+          "SLURM_NTASKS=1",
+          0, 1, 4 },
+        { "SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_COUNT=4 SLURM_PROCID=1 "
+          "SLURM_NTASKS=3 SLURM_STEP_ID=0",
+          0, 4, 12 },
+        { "SLURM_PROCID=5 SLURM_NTASKS=8 SLURM_STEP_ID=0", 0, 5, 8 },
+        { "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3", 0, 1, 3 },
+        { "MV2_COMM_WORLD_RANK=1 MV2_COMM_WORLD_SIZE=3", 0, 1, 3 },
+        { "PMI_RANK=2 PMI_SIZE=3", 0, 2, 3 },
+        { "PMIX_RANK=1", 5, 1, 5 },
+        /* Open MPI 5 sets PMIx's, MVAPICH PMI's; mpirun in a Slurm job has its daemon's rank. */
+        { "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 PMIX_RANK=1", 0, 1, 3 },
+        { "MV2_COMM_WORLD_RANK=1 MV2_COMM_WORLD_SIZE=3 PMI_RANK=1 PMI_SIZE=3", 3, 1, 3 },
+        { "OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 SLURM_PROCID=0 SLURM_NTASKS=4", 0, 3, 4 },
+        { "PMIX_RANK=6 SLURM_PROCID=6 SLURM_NTASKS=8 SLURM_STEP_ID=0", 0, 6, 8 },
+        { "JOB_COMPLETION_INDEX=4", 9, 4, 9 },
+        { "JOB_COMPLETION_INDEX=4 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", 9, 9, 18 },
+        { "AWS_BATCH_JOB_ARRAY_INDEX=4 AWS_BATCH_JOB_ARRAY_SIZE=6", 0, 4, 6 },
+        { "AWS_BATCH_JOB_ARRAY_INDEX=4", 7, 4, 7 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_variables(rows[i].variables);
+        check_shard("auto", rows[i].shards, rows[i].index, rows[i].count);
+        check_shard("3/64", 0, 2, 64);
+        check_shard(NULL, 0, 0, 1);
+    }
     clear_variables();
-    check_shard(NULL, 0, 0, 1);
-    check_shard("3/64", 0, 2, 64);
+}
+
+static void launchers_that_contradict_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variables;
+        int shards;
+        const char *words;
+    } rows[] = {
+        { "", 0, "no launcher" },
+        { "SLURM_ARRAY_TASK_ID=x", 0, "SLURM_ARRAY_TASK_ID is 'x'" },
+        { "SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=3", 0, "SLURM_ARRAY_TASK_ID is 3" },
+        /* --array=3,7: the number of the task among all cannot be known */
+        { "SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=2", 0,
+          "number 4 of 2" },
+        { "SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=2", 64,
+          "--shards is 64, the environment says 2" },
+        { "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_COUNT=2 "
+          "JOB_COMPLETION_INDEX=1",
+          0, "JOB_COMPLETION_INDEX and another array" },
+        { "SLURM_PROCID=0 SLURM_NTASKS=4", 0, "SLURM_NTASKS is 4, but this is the batch script" },
+        { "SLURM_PROCID=4 SLURM_NTASKS=4 SLURM_STEP_ID=0", 0, "number 4 of 4" },
+        { "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 PMIX_RANK=2", 0,
+          "OMPI_COMM_WORLD_RANK says rank 1 of 3, PMIX_RANK rank 2" },
+        { "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 PMI_RANK=1 PMI_SIZE=4", 0,
+          "PMI_RANK rank 1 of 4" },
+        { "PMIX_RANK=1 SLURM_PROCID=2 SLURM_NTASKS=4 SLURM_STEP_ID=0", 0, "SLURM_PROCID rank 2" },
+        { "PMIX_RANK=1", 0, "PMIX_RANK is 1, of how many? give --shards N" },
+        { "JOB_COMPLETION_INDEX=4", 0, "of how many? give --shards N" },
+        { "JOB_COMPLETION_INDEX=4", 4, "number 4 of 4" },
+        { "AWS_BATCH_JOB_ARRAY_INDEX=1 AWS_BATCH_JOB_ARRAY_SIZE=6", 5, "--shards is 5" },
+    };
+    struct ao_shard shard;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_variables(rows[i].variables);
+        expect(ao_shard_parse("auto", rows[i].shards, &shard), AOSA_ERR_ARGUMENT, rows[i].words);
+    }
+    clear_variables();
     expect(ao_shard_parse("0/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 0/4");
     expect(ao_shard_parse("5/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 5/4");
     expect(ao_shard_parse("2/4x", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 2/4x");
-    expect(ao_shard_parse("auto", 0, &shard), AOSA_ERR_ARGUMENT, "no launcher");
-    setenv("JOB_COMPLETION_INDEX", "4", 1);
-    expect(ao_shard_parse("auto", 0, &shard), AOSA_ERR_ARGUMENT, "--shards N");
-    check_shard("auto", 9, 4, 9);
-    setenv("OMPI_COMM_WORLD_RANK", "1", 1);
-    setenv("OMPI_COMM_WORLD_SIZE", "3", 1);
-    check_shard("auto", 0, 1, 3);
-    setenv("SLURM_ARRAY_TASK_ID", "14", 1); /* of 10, 12, 14, 16 */
-    setenv("SLURM_ARRAY_TASK_MIN", "10", 1);
-    setenv("SLURM_ARRAY_TASK_COUNT", "4", 1);
-    setenv("SLURM_ARRAY_TASK_STEP", "2", 1);
-    check_shard("auto", 0, 2 * 3 + 1, 12);
-    setenv("SLURM_ARRAY_TASK_ID", "x", 1);
-    expect(ao_shard_parse("auto", 0, &shard), AOSA_ERR_ARGUMENT, "SLURM_ARRAY_TASK_ID is 'x'");
-    clear_variables();
+    expect(ao_shard_parse("2/4", 4, &shard), AOSA_ERR_ARGUMENT, "--shards 4: goes with");
 }
 
 static void every_key_belongs_to_one_shard(void **state)
@@ -375,13 +321,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(a_record_comes_back_with_its_bits),
-        TEST(a_record_that_cannot_be_written_leaves_the_journal_as_it_was),
-        TEST(a_journal_of_another_run_shard_or_program_is_refused),
-        TEST(shards_are_read_together_in_one_order),
-        TEST(shards_of_several_builds_or_models_are_not_mixed_unless_told),
-        TEST(missing_items_are_refused_unless_told),
+        TEST(an_evaluation_tells_any_failed_allocation_and_goes_on),
         cmocka_unit_test(shards_are_given_or_read_from_launchers),
+        cmocka_unit_test(launchers_that_contradict_are_refused),
         cmocka_unit_test(every_key_belongs_to_one_shard),
         cmocka_unit_test(the_bootstrap_interval_covers_the_mean_as_often_as_it_says),
     };

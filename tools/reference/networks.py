@@ -36,14 +36,18 @@ NAMES = ["demo", "r3d_18.ts18", "k3d_resnet50_B.ts18", "c3d.tsdyn17"]
 GOLDEN = 0x9E3779B97F4A7C15
 
 
-def uniforms(seed, n):
-    """float64 [n] in [0, 1): the top 53 bits of splitmix64, as src/core/rng.h."""
+def words(seed, n):
+    """uint64 [n] of splitmix64, as src/core/rng.h."""
     with np.errstate(over="ignore"):
         z = np.uint64(seed) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(GOLDEN)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return (z >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniforms(seed, n):
+    """float64 [n] in [0, 1): their top 53 bits."""
+    return (words(seed, n) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
 
 def bell(name, n):
