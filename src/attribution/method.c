@@ -115,7 +115,7 @@ static aosa_status make_map(const struct ao_attribution *a, const double *effect
     else
         AO_TRY(ao_heat_map(a->masks, effects, result->map, &result->zero));
     AO_TRY(ao_smooth_map(result->map, a->clip->T, a->clip->H, a->clip->W,
-                         ao_method_smooth(options, 0), a->run.threads));
+                         ao_method_smooth(options, 1), a->run.threads));
     if (options->accumulate == AO_ACCUMULATE_CONTRAST)
         result->zero = mean_of(result->map, ao_clip_voxels(a->clip));
     if (options->accumulate == AO_ACCUMULATE_VISIBLE)

@@ -46,13 +46,13 @@ const struct ao_option ao_method_option_table[] = {
     AO_OPT_CHOICE(ao_method_options, reduce, "reduce", "auto", AO_REDUCE_CHOICES,
                   "how three channels become one number; auto is abs for derivatives, sum for what "
                   "adds up to a score"),
-    AO_OPT_CHOICE(ao_method_options, accumulate, "accumulate", "visible", AO_ACCUMULATE_CHOICES,
+    AO_OPT_CHOICE(ao_method_options, accumulate, "accumulate", "contrast", AO_ACCUMULATE_CHOICES,
                   "visible: the authors' sum over the masks that leave a voxel visible; contrast: "
                   "the same with the mean of the map as its zero; coverage: the mean effect of a "
                   "pixel over the masks that hide it, for masks of any sizes"),
     AO_OPT_REAL(ao_method_options, smooth, "smooth", "-1", -1, 1000, "PIXELS",
                 "sigma of a Gaussian over every frame of the map, where the short side is 112; -1 "
-                "for the method's usual one, 2 of aosa-refine, else 0"),
+                "for the method's usual one, 2 of aosa-refine, else 1"),
     AO_OPT_INT(ao_method_options, budget, "budget", "64", 2, 1000000, "N", "aosa-refine: forwards"),
     AO_OPT_INT(ao_method_options, roots, "roots", "0", 0, 1000, "N",
                "aosa-refine: coarse tubes along the short side, 0: up to 4 for half the budget"),

@@ -211,7 +211,10 @@ static aosa_status apply_method(aosa_settings *settings)
         AO_TRY(set_default(settings, "mask", method->mask));
     if (!ao_settings_has(settings, "score"))
         settings->explain.score = (int)ao_method_score(method);
-    return AOSA_OK;
+    if (settings->explain.compat != AO_COMPAT_OFFICIAL)
+        return AOSA_OK;
+    AO_TRY(set_default(settings, "accumulate", "visible"));
+    return set_default(settings, "smooth", "0");
 }
 
 aosa_status ao_settings_resolve(const aosa_settings *settings, aosa_settings **resolved)

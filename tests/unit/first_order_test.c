@@ -450,6 +450,7 @@ static void contrast_is_the_same_map_from_its_mean(void **state)
     (void)state;
     struct rig rig;
     set_up(&rig, false, "size=6 stride=4", "zero");
+    rig.options.accumulate = AO_ACCUMULATE_VISIBLE;
     struct ao_attribution plain = exact(&rig);
     rig.options.accumulate = AO_ACCUMULATE_CONTRAST;
     struct ao_attribution contrast = exact(&rig);
