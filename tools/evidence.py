@@ -335,7 +335,8 @@ def main():
               "ablations": ABLATIONS}
     runs = [run for group in groups.values() for run in group]
     chosen = args.only.split(",") if args.only else [run.name for run in runs]
-    evaluate_all(args, dataset, [run for run in runs if run.name in chosen], runs_folder)
+    by_name = {run.name: run for run in runs}
+    evaluate_all(args, dataset, [by_name[name] for name in chosen], runs_folder)
     results = {run.name: read_run(runs_folder / folder_of(run)) for run in runs}
     write_page(args, n, results, groups)
 

@@ -326,8 +326,7 @@ static void boxes_follow_the_frames_of_each_clip(void **state)
         int clip;
         int64_t first;
     } cases[] = { { NULL, 0, 10 }, { NULL, 1, 17 }, { NULL, 2, 24 }, { "3", 0, 13 } };
-    char path[64];
-    snprintf(path, sizeof path, "%s/v.npy", folder);
+    const char *path = in_folder("v.npy");
     assert_int_equal(ao_npy_write(path, AO_NPY_U8, 4, (const int64_t[]){ 50, 112, 112, 3 }, bytes),
                      AOSA_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

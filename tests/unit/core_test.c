@@ -21,25 +21,8 @@
 #include "core/options.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
-
-/* cmocka compares as float; these are doubles. */
-#define assert_near(a, b, bound) assert_true(fabs((double)(a) - (double)(b)) <= (bound))
-
-static char folder[] = "/tmp/aosa-core-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
+#include "support/asserts.h"
+#include "support/folder.h"
 
 static void failure_text_is_one_printable_line(void **state)
 {
@@ -217,14 +200,13 @@ static void file_that_is_no_regular_file_is_refused(void **state)
 {
     (void)state;
     struct ao_file file;
-    char path[64];
+    const char *path = in_folder("fifo");
     assert_int_equal(ao_file_open(&file, "/nonexistent/x"), AOSA_ERR_INPUT);
     assert_string_equal(aosa_error_message(), "/nonexistent/x: No such file or directory");
     assert_int_equal(ao_file_open(&file, "/tmp"), AOSA_ERR_INPUT);
-    snprintf(path, sizeof path, "%s/fifo", folder);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(ao_file_open(&file, path), AOSA_ERR_INPUT); /* and does not wait */
-    snprintf(path, sizeof path, "%s/empty", folder);
+    path = in_folder("empty");
     assert_int_equal(ao_file_write(path, "", 0), AOSA_OK);
     assert_int_equal(ao_file_open(&file, path), AOSA_OK);
     assert_int_equal(file.size, 0);
@@ -251,8 +233,8 @@ static void output_folder_appears_whole_or_not_at_all(void **state)
 {
     (void)state;
     struct ao_outdir dir;
-    char out[64], file[96];
-    snprintf(out, sizeof out, "%s/a/out", folder);
+    char file[96];
+    const char *out = in_folder("a/out");
 
     assert_int_equal(ao_outdir_begin(&dir, out, "result.json", false), AOSA_OK);
     write_into(&dir, "map.npy");
@@ -282,9 +264,9 @@ static void output_folder_appears_whole_or_not_at_all(void **state)
 static void damaged_json_names_line_and_column(void **state)
 {
     (void)state;
-    char path[64], expected[128];
+    char expected[128];
     json_t *value;
-    snprintf(path, sizeof path, "%s/card.json", folder);
+    const char *path = in_folder("card.json");
     assert_int_equal(ao_file_write(path, "{\"a\":1,\n\"a\":2}", 14), AOSA_OK);
     assert_int_equal(ao_json_read(path, &value), AOSA_ERR_FORMAT);
     snprintf(expected, sizeof expected, "%s:2:3: ", path);
@@ -322,5 +304,5 @@ int main(void)
         cmocka_unit_test(damaged_json_names_line_and_column),
         cmocka_unit_test(sha256_matches_the_published_vector),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

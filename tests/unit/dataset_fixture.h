@@ -4,7 +4,6 @@
 
 /* A folder of lists, boxes and videos for one test, and a dataset that is read from it. */
 
-#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +17,8 @@
 
 #include "core/alloc.h"
 #include "dataset/dataset.h"
+#include "support/folder.h"
 
-static char folder[] = "/tmp/aosa-dataset-XXXXXX";
 static struct ao_dataset_options options;
 static struct ao_dataset *dataset;
 
@@ -27,8 +26,8 @@ static struct ao_dataset *dataset;
 static inline void write_bytes(const char *name, const void *bytes, size_t size)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    for (char *p = path + strlen(folder) + 1; (p = strchr(p, '/')); p++) {
+    snprintf(path, sizeof path, "%s/%s", folder_path(), name);
+    for (char *p = path + strlen(folder_path()) + 1; (p = strchr(p, '/')); p++) {
         *p = '\0';
         mkdir(path, 0777);
         *p = '/';
@@ -53,30 +52,23 @@ static void set(const char *name, const char *value)
 
 static inline void set_path(const char *name, const char *file)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    set(name, path);
+    set(name, in_folder(file));
 }
 
 static int set_up(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/aosa-dataset-XXXXXX");
-    if (!mkdtemp(folder))
+    if (folder_make(state))
         return -1;
     assert_int_equal(ao_options_init(ao_dataset_option_table, &options), AOSA_OK);
-    set("root", folder);
+    set("root", folder_path());
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    char command[64];
     ao_dataset_close(&dataset);
     ao_options_fini(ao_dataset_option_table, &options);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return folder_remove(state);
 }
 
 static inline void open_dataset(void)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* mkdtemp */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,36 +14,32 @@
 #include "core/file.h"
 #include "dataset/dataset.h"
 #include "dataset/scene.h"
+#include "support/folder.h"
 
 #define CLIPS 11 /* one more than there are classes */
 
-static char folder[] = "/tmp/aosa-bench-XXXXXX";
 static aosa_settings *settings;
 
 static int set_up(void **state)
 {
-    (void)state;
-    strcpy(folder, "/tmp/aosa-bench-XXXXXX");
-    if (!mkdtemp(folder) || aosa_settings_create(&settings) != AOSA_OK)
+    if (folder_make(state) || aosa_settings_create(&settings) != AOSA_OK)
         return -1;
     return aosa_settings_set(settings, "seed", "7000000") != AOSA_OK;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    char command[64];
     aosa_settings_destroy(&settings);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return folder_remove(state);
 }
 
-static void write_bench(const char *name, const char *clips, char path[256])
+static const char *write_bench(const char *name, const char *clips)
 {
-    snprintf(path, 256, "%s/%s", folder, name);
+    const char *path = in_folder(name);
     assert_int_equal(aosa_settings_set(settings, "clips", clips), AOSA_OK);
     if (aosa_demo_bench(settings, path, false, NULL, NULL) != AOSA_OK)
         fail_msg("%s", aosa_error_message());
+    return path;
 }
 
 static struct ao_dataset *open_bench(const char *path)
@@ -74,9 +69,7 @@ static void the_ucf101_layout_reads_every_clip_with_its_boxes(void **state)
     static uint8_t rgb[16 * 224 * 224 * 3];
     struct ao_scene_spec spec;
     struct ao_scene_box truth[16];
-    char path[256];
-    write_bench("bench", "11", path);
-    struct ao_dataset *dataset = open_bench(path);
+    struct ao_dataset *dataset = open_bench(write_bench("bench", "11"));
     assert_int_equal(dataset->n, CLIPS);
     assert_int_equal(dataset->n_labels, 10);
     assert_int_equal(dataset->boxes_unused, 0);
@@ -107,10 +100,9 @@ static void the_ucf101_layout_reads_every_clip_with_its_boxes(void **state)
 static void a_larger_bench_continues_a_smaller_one(void **state)
 {
     (void)state;
-    char small[256], large[256], name[300];
+    const char *small = write_bench("small", "1"), *large = write_bench("large", "2");
+    char name[300];
     struct ao_file a, b;
-    write_bench("small", "1", small);
-    write_bench("large", "2", large);
     snprintf(name, sizeof name, "%s/left/v_left_g01_c01.mp4", small);
     assert_int_equal(ao_file_open(&a, name), AOSA_OK);
     snprintf(name, sizeof name, "%s/left/v_left_g01_c01.mp4", large);
@@ -130,8 +122,7 @@ static bool stop(void *user, const char *stage, size_t done, size_t total)
 static void what_is_stopped_or_refused_leaves_nothing(void **state)
 {
     (void)state;
-    char path[256];
-    snprintf(path, sizeof path, "%s/none", folder);
+    const char *path = in_folder("none");
     assert_int_equal(aosa_demo_bench(settings, path, false, stop, NULL), AOSA_ERR_CANCELLED);
     assert_false(ao_path_exists(path));
     assert_int_equal(aosa_settings_set(settings, "size", "16"), AOSA_OK);
@@ -143,8 +134,7 @@ static void what_is_stopped_or_refused_leaves_nothing(void **state)
 static void an_older_bench_is_kept_unless_forced(void **state)
 {
     (void)state;
-    char path[256];
-    write_bench("old", "1", path);
+    const char *path = write_bench("old", "1");
     assert_int_equal(aosa_demo_bench(settings, path, false, NULL, NULL), AOSA_ERR_OUTPUT);
     assert_int_equal(aosa_demo_bench(settings, path, true, NULL, NULL), AOSA_OK);
 }

@@ -16,45 +16,9 @@
 #include "core/rng.h"
 #include "evaluate/bootstrap.h"
 #include "evaluate/shard.h"
+#include "support/asserts.h"
+#include "support/folder.h"
 #include "support/odd_net.h"
-
-#define assert_near(a, b, bound) assert_true(fabs((double)(a) - (double)(b)) <= (bound))
-#define assert_ok(call)                           \
-    do {                                          \
-        if ((call) != AOSA_OK)                    \
-            fail_msg("%s", aosa_error_message()); \
-    } while (0)
-
-static char folder[] = "/tmp/aosa-evaluate-XXXXXX";
-static char path[128];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/aosa-evaluate-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void expect(aosa_status got, aosa_status want, const char *words)
-{
-    assert_int_equal(got, want);
-    if (!strstr(aosa_error_message(), words))
-        fail_msg("'%s' is not in '%s'", words, aosa_error_message());
-}
 
 /* Two clips of a small network, of which the second is not there. */
 struct small_run {
@@ -69,16 +33,17 @@ static void small_run_open(struct small_run *r)
         { "backend", "reference" }, { "mean", "0.5,0.5,0.5" }, { "std", "0.25,0.25,0.25" },
         { "resize", "none" },       { "threads", "1" },        { "cuts", "1" },
     };
-    odd_net_write(in_folder("net.onnx"), (struct odd_net){ 0 });
-    assert_ok(aosa_model_open(path, NULL, &r->model));
+    const char *model = in_folder("net.onnx");
+    odd_net_write(model, (struct odd_net){ 0 });
+    assert_ok(aosa_model_open(model, NULL, &r->model));
     odd_clip_write(in_folder("clip.npy"));
     FILE *list = fopen(in_folder("list.csv"), "w");
     assert_non_null(list);
     fputs("path,label\nclip.npy,1\nmissing.npy,2\n", list);
     fclose(list);
-    snprintf(r->run, sizeof r->run, "%s/run", folder);
+    snprintf(r->run, sizeof r->run, "%s/run", folder_path());
     assert_ok(aosa_settings_create(&r->settings));
-    assert_ok(aosa_settings_set(r->settings, "root", folder));
+    assert_ok(aosa_settings_set(r->settings, "root", folder_path()));
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         assert_ok(aosa_settings_set(r->settings, options[i][0], options[i][1]));
 }
@@ -262,13 +227,14 @@ static void launchers_that_contradict_are_refused(void **state)
     struct ao_shard shard;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         set_variables(rows[i].variables);
-        expect(ao_shard_parse("auto", rows[i].shards, &shard), AOSA_ERR_ARGUMENT, rows[i].words);
+        assert_fails(ao_shard_parse("auto", rows[i].shards, &shard), AOSA_ERR_ARGUMENT,
+                     rows[i].words);
     }
     clear_variables();
-    expect(ao_shard_parse("0/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 0/4");
-    expect(ao_shard_parse("5/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 5/4");
-    expect(ao_shard_parse("2/4x", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 2/4x");
-    expect(ao_shard_parse("2/4", 4, &shard), AOSA_ERR_ARGUMENT, "--shards 4: goes with");
+    assert_fails(ao_shard_parse("0/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 0/4");
+    assert_fails(ao_shard_parse("5/4", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 5/4");
+    assert_fails(ao_shard_parse("2/4x", 0, &shard), AOSA_ERR_ARGUMENT, "--shard 2/4x");
+    assert_fails(ao_shard_parse("2/4", 4, &shard), AOSA_ERR_ARGUMENT, "--shards 4: goes with");
 }
 
 static void every_key_belongs_to_one_shard(void **state)
@@ -319,7 +285,7 @@ static void the_bootstrap_interval_covers_the_mean_as_often_as_it_says(void **st
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
     const struct CMUnitTest tests[] = {
         TEST(an_evaluation_tells_any_failed_allocation_and_goes_on),
         cmocka_unit_test(shards_are_given_or_read_from_launchers),

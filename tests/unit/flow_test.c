@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* nftw */
-#include <ftw.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,35 +14,7 @@
 #include "core/rng.h"
 #include "flow/backend.h"
 #include "flow/flow.h"
-
-#define PATH_BYTES 256
-static char folder[] = "/tmp/aosa_flow_test_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *in_folder(char path[PATH_BYTES], const char *name)
-{
-    snprintf(path, PATH_BYTES, "%s/%s", folder, name);
-    return path;
-}
+#include "support/folder.h"
 
 static struct ao_flow_options options_of(const char *source)
 {
@@ -310,11 +280,11 @@ static void median_is_the_fifth_of_nine_neighbours(void **state)
 static void median_option_removes_a_spike(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("spike.npy");
     float d[5 * 5 * 2] = { 0 };
     d[2 * (2 * 5 + 2)] = 7;
     const int64_t dims[] = { 1, 5, 5, 2 };
-    assert_int_equal(ao_npy_write(in_folder(path, "spike.npy"), AO_NPY_F32, 4, dims, d), AOSA_OK);
+    assert_int_equal(ao_npy_write(path, AO_NPY_F32, 4, dims, d), AOSA_OK);
     struct ao_flow_options options = options_of(path);
     for (int median = 0; median < 2; median++) {
         struct ao_flow_field *flow = NULL;
@@ -341,8 +311,9 @@ static void write_flo(const char *path, int H, int W, const float *d)
 static void write_flos(const char *name, const char *suffix, int start,
                        const struct ao_flow_field *flow)
 {
-    char path[PATH_BYTES], full[PATH_BYTES + 32];
-    mkdir(in_folder(path, name), 0700);
+    const char *path = in_folder(name);
+    char full[256 + 32];
+    mkdir(path, 0700);
     for (int t = 0; t < flow->T - 1; t++) {
         snprintf(full, sizeof full, "%s/%s%05d.flo", path, suffix, start + t);
         write_flo(full, flow->H, flow->W, ao_flow_at(flow, t, 0, 0));
@@ -362,19 +333,19 @@ static void assert_reads(const char *source, const struct ao_flow_field *want)
 static void flow_files_are_read_bit_for_bit(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("flow.npy");
     struct ao_flow_field *flow = random_field(4, 5, 7, 1), *pair = random_field(2, 5, 7, 2);
     const int64_t dims[] = { 3, 5, 7, 2 };
-    assert_int_equal(ao_npy_write(in_folder(path, "flow.npy"), AO_NPY_F32, 4, dims, flow->d),
-                     AOSA_OK);
+    assert_int_equal(ao_npy_write(path, AO_NPY_F32, 4, dims, flow->d), AOSA_OK);
     assert_reads(path, flow);
     write_flos("from0", "", 0, flow);
-    assert_reads(in_folder(path, "from0"), flow);
+    assert_reads(in_folder("from0"), flow);
     write_flos("from1", "", 1, flow);
-    assert_reads(in_folder(path, "from1"), flow);
+    assert_reads(in_folder("from1"), flow);
     write_flos("pattern", "frame_", 1, flow);
-    assert_reads(in_folder(path, "pattern/frame_%05d.flo"), flow);
-    write_flo(in_folder(path, "pair.flo"), 5, 7, pair->d);
+    assert_reads(in_folder("pattern/frame_%05d.flo"), flow);
+    path = in_folder("pair.flo");
+    write_flo(path, 5, 7, pair->d);
     assert_reads(path, pair);
     ao_flow_field_destroy(&flow);
     ao_flow_field_destroy(&pair);
@@ -383,18 +354,19 @@ static void flow_files_are_read_bit_for_bit(void **state)
 static void flow_files_of_another_size_are_refused_with_both(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("sizes.npy");
     struct ao_flow_field *flow = random_field(4, 5, 7, 1);
     const int64_t dims[] = { 3, 5, 7, 2 };
-    ao_npy_write(in_folder(path, "sizes.npy"), AO_NPY_F32, 4, dims, flow->d);
+    ao_npy_write(path, AO_NPY_F32, 4, dims, flow->d);
     assert_fails(AOSA_ERR_SHAPE, 4, 5, 8, path, WORDS("3 pairs of 5 x 7", "3 of 5 x 8", "--save"));
     assert_fails(AOSA_ERR_SHAPE, 5, 5, 7, path, WORDS("3 pairs", "4 of"));
     write_flos("sizes", "", 0, flow);
-    in_folder(path, "sizes");
+    path = in_folder("sizes");
     assert_fails(AOSA_ERR_SHAPE, 4, 6, 7, path, WORDS("5 x 7", "6 x 7", "--save"));
     assert_fails(AOSA_ERR_SHAPE, 5, 5, 7, path, WORDS("00003.flo", "4 pairs", "3 were found"));
     assert_fails(AOSA_ERR_SHAPE, 3, 5, 7, path, WORDS("00002.flo", "2 pairs"));
-    write_flo(in_folder(path, "one.flo"), 5, 7, flow->d);
+    path = in_folder("one.flo");
+    write_flo(path, 5, 7, flow->d);
     assert_fails(AOSA_ERR_SHAPE, 4, 5, 7, path, WORDS("1 pair", "have 3"));
     ao_flow_field_destroy(&flow);
 }
@@ -402,33 +374,37 @@ static void flow_files_of_another_size_are_refused_with_both(void **state)
 static void flow_files_of_another_kind_are_refused(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("double.npy");
     const double d[2 * 2 * 2] = { 0 };
     const int64_t dims[] = { 1, 2, 2, 2 }, flat[] = { 8 };
-    ao_npy_write(in_folder(path, "double.npy"), AO_NPY_F64, 4, dims, d);
+    ao_npy_write(path, AO_NPY_F64, 4, dims, d);
     assert_fails(AOSA_ERR_SHAPE, 2, 2, 2, path, WORDS("float64", "float32"));
-    ao_npy_write(in_folder(path, "flat.npy"), AO_NPY_F32, 1, flat, d);
+    path = in_folder("flat.npy");
+    ao_npy_write(path, AO_NPY_F32, 1, flat, d);
     assert_fails(AOSA_ERR_SHAPE, 2, 2, 2, path, WORDS("1 axes", "[T-1][H][W][2]"));
-    assert_int_equal(ao_file_write(in_folder(path, "junk.flo"), "JUNKJUNKJUNK", 12), AOSA_OK);
+    path = in_folder("junk.flo");
+    assert_int_equal(ao_file_write(path, "JUNKJUNKJUNK", 12), AOSA_OK);
     assert_fails(AOSA_ERR_FORMAT, 2, 2, 2, path, WORDS("junk.flo", "PIEH"));
-    assert_int_equal(ao_file_write(in_folder(path, "short.flo"), "PIEH\2\0\0\0\2\0\0\0abcd", 16),
-                     AOSA_OK);
+    path = in_folder("short.flo");
+    assert_int_equal(ao_file_write(path, "PIEH\2\0\0\0\2\0\0\0abcd", 16), AOSA_OK);
     assert_fails(AOSA_ERR_FORMAT, 2, 2, 2, path, WORDS("16 bytes", "44"));
-    assert_int_equal(ao_file_write(in_folder(path, "stub.flo"), "PIEH", 4), AOSA_OK);
+    path = in_folder("stub.flo");
+    assert_int_equal(ao_file_write(path, "PIEH", 4), AOSA_OK);
     assert_fails(AOSA_ERR_FORMAT, 2, 2, 2, path, WORDS("stub.flo"));
-    assert_int_equal(ao_file_write(in_folder(path, "text.npy"), "hello", 5), AOSA_OK);
+    path = in_folder("text.npy");
+    assert_int_equal(ao_file_write(path, "hello", 5), AOSA_OK);
     assert_fails(AOSA_ERR_FORMAT, 2, 2, 2, path, WORDS("text.npy"));
 }
 
 static void unknown_motion_is_refused_with_its_place(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("unknown.flo");
     const float bad[] = { NAN, INFINITY, -INFINITY, 1.6666667e9f };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         float d[2 * 3 * 2] = { 0 };
         d[2 * (1 * 3 + 2) + i % 2] = bad[i];
-        write_flo(in_folder(path, "unknown.flo"), 2, 3, d);
+        write_flo(path, 2, 3, d);
         assert_fails(AOSA_ERR_NUMERIC, 2, 2, 3, path,
                      WORDS("unknown.flo", "pair 0", "row 1, column 2"));
     }
@@ -437,14 +413,13 @@ static void unknown_motion_is_refused_with_its_place(void **state)
 static void unknown_sources_are_refused(void **state)
 {
     (void)state;
-    char path[PATH_BYTES];
+    const char *path = in_folder("nothing%d.flo");
     assert_fails(AOSA_ERR_ARGUMENT, 2, 2, 2, "farnebeck", WORDS("farnebeck", "farneback, dis"));
     assert_fails(AOSA_ERR_ARGUMENT, 2, 2, 2, "file", WORDS("'file'"));
     assert_fails(AOSA_ERR_ARGUMENT, 2, 2, 2, "a%sb", WORDS("a%sb", "%05d"));
     assert_fails(AOSA_ERR_ARGUMENT, 2, 2, 2, "a%d%n", WORDS("a%d%n"));
     assert_fails(AOSA_ERR_ARGUMENT, 2, 2, 2, "a%999999999d", WORDS("a%999999999d"));
-    assert_fails(AOSA_ERR_SHAPE, 2, 2, 2, in_folder(path, "nothing%d.flo"),
-                 WORDS("nothing1.flo", "1 pairs"));
+    assert_fails(AOSA_ERR_SHAPE, 2, 2, 2, path, WORDS("nothing1.flo", "1 pairs"));
 }
 
 static void an_allocation_that_fails_is_reported_and_leaks_nothing(void **state)
@@ -489,5 +464,5 @@ int main(void)
         cmocka_unit_test(unknown_sources_are_refused),
         cmocka_unit_test(an_allocation_that_fails_is_reported_and_leaks_nothing),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +12,7 @@
 #include "core/file.h"
 #include "model/model.h"
 #include "ops/element.h"
+#include "support/folder.h"
 #include "support/onnx_writer.h"
 #include "support/run_graph.h"
 
@@ -169,27 +169,17 @@ static void inputs_that_are_no_frames_of_one_clip_stay(void **state)
     }
 }
 
-static char folder[] = "/tmp/aosa-inputs-XXXXXX";
-static char model_path[64];
+static const char *model_path;
 
-static int make_folder(void **state)
+static int write_model(void **state)
 {
-    (void)state;
-    struct wire file = echo_model(slow_fast, 2);
-    if (!mkdtemp(folder))
+    if (folder_make(state))
         return -1;
-    snprintf(model_path, sizeof model_path, "%s/m.onnx", folder);
+    struct wire file = echo_model(slow_fast, 2);
+    model_path = in_folder("m.onnx");
     const aosa_status status = ao_file_write(model_path, file.bytes, file.n);
     wire_free(&file);
     return status == AOSA_OK ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 /* Opens the two-pathway network with that list of inputs in its card. */
@@ -258,5 +248,5 @@ int main(void)
         cmocka_unit_test(the_card_says_how_the_clip_feeds_the_pathways),
         cmocka_unit_test(a_card_that_does_not_fit_the_inputs_is_refused),
     };
-    return cmocka_run_group_tests_name("inputs", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("inputs", tests, write_model, folder_remove);
 }

@@ -1,123 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
-#include <math.h>
-#include <setjmp.h>
+/* One journal: what is written comes back, and what does not belong to it is refused. */
+#define _XOPEN_SOURCE 700 /* the names of sys/resource.h */
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
-#include <cmocka.h>
+#include "journal_fixture.h"
 
-#include "core/alloc.h"
-#include "evaluate/journal.h"
-#include "evaluate/results.h"
-
-#define assert_near(a, b, bound) assert_true(fabs((double)(a) - (double)(b)) <= (bound))
-#define assert_ok(call)                           \
-    do {                                          \
-        if ((call) != AOSA_OK)                    \
-            fail_msg("%s", aosa_error_message()); \
-    } while (0)
-
-static char folder[] = "/tmp/aosa-evaluate-XXXXXX";
-static char path[128];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/aosa-evaluate-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-/* Runs by one model and another, and what may differ between machines. */
-static const char shared[] = "{\"dataset\": {\"clips\": 2}, \"model\": {\"sha256\": \"a\"}}";
-static const char other[] = "{\"dataset\": {\"clips\": 2}, \"model\": {\"sha256\": \"b\"}}";
-static const char avx512[] = "{\"aosa\": \"1\", \"isa\": \"avx512\"}";
-static const char avx2[] = "{\"aosa\": \"1\", \"isa\": \"avx2\"}";
 static const char newer[] = "{\"aosa\": \"2\", \"isa\": \"avx512\"}";
 
-static const struct ao_evaluation_options strict = { 0 };
-static const struct ao_evaluation_options lenient = { .allow_missing = true, .allow_builds = true };
-static const struct ao_journal_mode careful = { 0 };
 static const struct ao_journal_mode replacing = { .replace = true };
 static const struct ao_journal_mode any_build = { .allow_builds = true };
 static const struct ao_journal_mode redoing = { .redo_builds = true };
-
-static const char *const metrics[] = { "deletion", "energy" };
-
-/* By aosa and random, deletion and energy, on a machine. Ends with ao_run_fini. */
-static struct ao_run run_of(const char *text, const char *build)
-{
-    struct ao_run run = { 0 };
-    run.shared = ao_strdup(text);
-    assert_non_null(run.shared);
-    assert_ok(ao_run_add(&run, AO_RUN_METHODS, "random", "{}"));
-    assert_ok(ao_run_add(&run, AO_RUN_METHODS, "aosa", "{\"stride\": 8}"));
-    for (int i = 0; i < 2; i++)
-        assert_ok(ao_run_add(&run, AO_RUN_METRICS, metrics[i], "{}"));
-    assert_ok(ao_run_add(&run, AO_RUN_BUILDS, build, ""));
-    return run;
-}
-
-struct opening {
-    const char *shared, *build;
-    int index, count;
-    const struct ao_journal_mode *mode;
-};
-
-static aosa_status open_as(const char *file, struct opening o, struct ao_journal **journal)
-{
-    struct ao_run run = run_of(o.shared, o.build);
-    const struct ao_journal_head head = { &run, { o.index, o.count }, 1 };
-    const aosa_status status = ao_journal_open(file, &head, o.mode, journal);
-    ao_run_fini(&run);
-    return status;
-}
-
-static const struct opening alone = { shared, avx512, 0, 1, &careful };
-
-static void put(struct ao_journal *journal, const char *clip, const char *method, double value,
-                const char *reason)
-{
-    const double x[] = { 0, 1 }, y[] = { value, -value };
-    struct ao_record record = {
-        .clip = clip,
-        .method = method,
-        .content = "k1",
-        .stamp = "s1",
-        .label = "down",
-        .reason = reason,
-        .metrics = metrics,
-        .n_metrics = reason ? 0 : 2,
-        .base = (double)NAN,
-        .seconds = 2,
-        .forwards = 3,
-    };
-    assert_ok(ao_metric_add_value(&record.answer, "deletion", "auc", value));
-    assert_ok(ao_metric_add_value(&record.answer, "energy", NULL, (double)NAN));
-    assert_ok(ao_metric_add_curve(&record.answer, "deletion", 2, x, y));
-    assert_ok(ao_journal_put(journal, &record));
-    ao_metric_answer_fini(&record.answer);
-}
 
 static aosa_status check_record(void *context, const struct ao_record *record)
 {
@@ -136,22 +31,15 @@ static aosa_status check_record(void *context, const struct ao_record *record)
     return AOSA_OK;
 }
 
-static enum ao_item_state state_of(struct ao_journal *journal, const char *method,
-                                   const char *content, bool measured[2])
-{
-    enum ao_item_state state;
-    assert_ok(ao_journal_state(journal, "clip1", method, content, metrics, 2, measured, &state));
-    return state;
-}
-
 static void a_record_comes_back_with_its_bits(void **state)
 {
     (void)state;
     struct ao_journal *journal;
+    const char *path = in_folder("j.db");
     bool measured[2], found;
     char content[AO_SHA256_TEXT] = "";
     int n = 0;
-    assert_ok(open_as(in_folder("j.db"), alone, &journal));
+    assert_ok(open_as(path, alone, &journal));
     put(journal, "clip1", "aosa", 7, "the video is damaged");
     assert_int_equal(state_of(journal, "aosa", "k1", measured), AO_ITEM_FAILED);
     put(journal, "clip1", "aosa", 1.0 / 3, NULL); /* in its place */
@@ -216,31 +104,25 @@ static void a_record_that_cannot_be_written_leaves_the_journal_as_it_was(void **
     free(x);
 }
 
-static void expect(aosa_status got, aosa_status want, const char *words)
-{
-    assert_int_equal(got, want);
-    if (!strstr(aosa_error_message(), words))
-        fail_msg("'%s' is not in '%s'", words, aosa_error_message());
-}
-
 static void a_journal_of_another_run_shard_or_program_is_refused(void **state)
 {
     (void)state;
     struct ao_journal *journal = NULL;
-    assert_ok(
-        open_as(in_folder("j.db"), (struct opening){ shared, avx512, 0, 2, &careful }, &journal));
+    const char *path = in_folder("j.db");
+    assert_ok(open_as(path, (struct opening){ shared, avx512, 0, 2, &careful }, &journal));
     ao_journal_close(&journal);
-    expect(open_as(path, (struct opening){ other, avx512, 0, 2, &careful }, &journal),
-           AOSA_ERR_ARGUMENT, "'model.sha256'");
-    expect(open_as(path, (struct opening){ shared, avx512, 1, 2, &careful }, &journal),
-           AOSA_ERR_ARGUMENT, "shard 1/2, not 2/2");
+    assert_fails(open_as(path, (struct opening){ other, avx512, 0, 2, &careful }, &journal),
+                 AOSA_ERR_ARGUMENT, "'model.sha256'");
+    assert_fails(open_as(path, (struct opening){ shared, avx512, 1, 2, &careful }, &journal),
+                 AOSA_ERR_ARGUMENT, "shard 1/2, not 2/2");
 
-    FILE *file = fopen(in_folder("text.db"), "w");
+    path = in_folder("text.db");
+    FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("this is not a database, and long enough to be looked at as one by its header\n", file);
     fclose(file);
-    expect(open_as(path, alone, &journal), AOSA_ERR_FORMAT, "not a journal");
-    expect(open_as(in_folder("no/such.db"), alone, &journal), AOSA_ERR_OUTPUT, "such.db");
+    assert_fails(open_as(path, alone, &journal), AOSA_ERR_FORMAT, "not a journal");
+    assert_fails(open_as(in_folder("no/such.db"), alone, &journal), AOSA_ERR_OUTPUT, "such.db");
     assert_null(journal);
 }
 
@@ -266,8 +148,9 @@ static void force_replaces_only_what_cannot_be_gone_on_with(void **state)
 {
     (void)state;
     struct ao_journal *journal;
+    const char *path = in_folder("j.db");
     struct opening forced = { shared, avx512, 0, 1, &replacing };
-    assert_ok(open_as(in_folder("j.db"), alone, &journal));
+    assert_ok(open_as(path, alone, &journal));
     put(journal, "clip1", "aosa", 1, NULL);
     ao_journal_close(&journal);
     assert_ok(open_as(path, forced, &journal));
@@ -280,15 +163,15 @@ static void force_replaces_only_what_cannot_be_gone_on_with(void **state)
     put(journal, "clip1", "aosa", 1, NULL);
     /* A journal at work is nobody's to replace. */
     struct ao_journal *second = NULL;
-    expect(open_as(path, (struct opening){ shared, avx512, 0, 1, &replacing }, &second),
-           AOSA_ERR_OUTPUT, "another process");
+    assert_fails(open_as(path, (struct opening){ shared, avx512, 0, 1, &replacing }, &second),
+                 AOSA_ERR_OUTPUT, "another process");
     ao_journal_close(&journal);
 
     static const long offsets[] = { 0, 100, 4096, 3 * 4096, 5 * 4096 }; /* heads of pages */
     for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
         damage(path, offsets[i], 3000);
-        expect(open_as(path, (struct opening){ other, avx512, 0, 1, &careful }, &journal),
-               AOSA_ERR_FORMAT, "-f begins it anew");
+        assert_fails(open_as(path, (struct opening){ other, avx512, 0, 1, &careful }, &journal),
+                     AOSA_ERR_FORMAT, "-f begins it anew");
         assert_ok(open_as(path, forced, &journal));
         assert_int_equal(count_records(journal), 0);
         put(journal, "clip1", "aosa", 1, NULL);
@@ -296,114 +179,11 @@ static void force_replaces_only_what_cannot_be_gone_on_with(void **state)
     }
 }
 
-static void methods_and_metrics_join_a_run_in_their_order(void **state)
-{
-    (void)state;
-    struct ao_journal *journal;
-    struct ao_run run = { .shared = ao_strdup(shared) };
-    const struct ao_journal_head head = { &run, { 0, 1 }, 1 };
-    assert_ok(ao_run_add(&run, AO_RUN_BUILDS, avx512, ""));
-    assert_ok(ao_run_add(&run, AO_RUN_METHODS, "gradcam", "{}"));
-    assert_ok(ao_run_add(&run, AO_RUN_METRICS, "energy", "{}"));
-    assert_ok(ao_journal_open(in_folder("shard-1-of-1.db"), &head, &careful, &journal));
-    struct ao_record record = { .clip = "clip1",
-                                .method = "gradcam",
-                                .content = "k",
-                                .stamp = "",
-                                .label = "up",
-                                .metrics = &metrics[1],
-                                .n_metrics = 1,
-                                .answer = { .forwards = 3 } };
-    assert_ok(ao_metric_add_value(&record.answer, "energy", NULL, 0.5));
-    assert_ok(ao_journal_put(journal, &record));
-    ao_metric_answer_fini(&record.answer);
-    ao_journal_close(&journal);
-
-    assert_ok(open_as(path, alone, &journal)); /* aosa, random and deletion */
-    bool measured[2];
-    assert_int_equal(state_of(journal, "gradcam", "k", measured), AO_ITEM_DONE);
-    assert_true(!measured[0] && measured[1]);
-    record.metrics = metrics;
-    record.answer = (struct ao_metric_answer){ .forwards = 4 };
-    assert_ok(ao_metric_add_value(&record.answer, "deletion", "auc", 0.25));
-    assert_ok(ao_journal_put(journal, &record));
-    ao_metric_answer_fini(&record.answer);
-    put(journal, "clip1", "aosa", 1, NULL);
-    put(journal, "clip1", "random", 2, NULL);
-    ao_journal_close(&journal);
-
-    struct ao_results results;
-    assert_ok(ao_results_read(&results, folder, &lenient));
-    assert_int_equal(results.n_methods, 3);
-    assert_string_equal(results.methods[0], "aosa"); /* as methods.def, not as they came */
-    assert_string_equal(results.methods[1], "gradcam");
-    assert_int_equal(results.missing, 3); /* of the second clip */
-    const struct ao_metric_answer *answer = &results.results[1].answer;
-    assert_int_equal(answer->n_values, 2);
-    assert_string_equal(answer->values[0].name, "deletion.auc");
-    assert_string_equal(answer->values[1].name, "energy");
-    assert_int_equal(answer->forwards, 7);
-    ao_results_fini(&results);
-
-    run.parts[AO_RUN_METHODS].items[0].options[0] = '['; /* no longer the options it had */
-    expect(ao_journal_open(path, &head, &careful, &journal), AOSA_ERR_ARGUMENT, "'gradcam.");
-    ao_run_fini(&run);
-}
-
-static void put_all(const char *name, struct opening opening, const char *clip)
-{
-    struct ao_journal *journal;
-    assert_ok(open_as(in_folder(name), opening, &journal));
-    put(journal, clip, "random", 4, NULL);
-    put(journal, clip, "aosa", 8, NULL);
-    ao_journal_close(&journal);
-}
-
-static void shards_are_read_together_in_one_order(void **state)
-{
-    (void)state;
-    struct ao_results results;
-    put_all("shard-1-of-2.db", (struct opening){ shared, avx512, 0, 2, &careful }, "clip2");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_INPUT,
-           "1 of 2 shards are missing (2)");
-    ao_results_fini(&results);
-    put_all("shard-2-of-2.db", (struct opening){ shared, avx512, 1, 2, &careful }, "clip1");
-    assert_ok(ao_results_read(&results, folder, &strict));
-    assert_int_equal(results.n, 4);
-    assert_int_equal(results.missing, 0);
-    assert_string_equal(results.results[0].clip, "clip1");
-    assert_int_equal(results.results[0].method, 0); /* as the run names them, aosa first */
-    assert_string_equal(results.results[3].clip, "clip2");
-    ao_results_fini(&results);
-    put_all("shard-1-of-1.db", alone, "clip1");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_ARGUMENT, "beside others of 1");
-    ao_results_fini(&results);
-}
-
-static void shards_of_several_builds_or_models_are_not_mixed_unless_told(void **state)
-{
-    (void)state;
-    struct ao_results results;
-    const struct opening second = { shared, avx2, 1, 2, &careful };
-    put_all("shard-1-of-2.db", (struct opening){ shared, avx512, 0, 2, &careful }, "clip1");
-    put_all("shard-2-of-2.db", second, "clip2");
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_ARGUMENT,
-           "'isa' is avx2 and avx512");
-    ao_results_fini(&results);
-    assert_ok(ao_results_read(&results, folder, &lenient));
-    assert_int_equal(results.n, 4);
-    assert_int_equal(json_array_size(json_object_get(results.identity, "builds")), 2);
-    ao_results_fini(&results);
-    assert_int_equal(remove(in_folder("shard-2-of-2.db")), 0);
-    put_all("shard-2-of-2.db", (struct opening){ other, avx512, 1, 2, &careful }, "clip2");
-    expect(ao_results_read(&results, folder, &lenient), AOSA_ERR_ARGUMENT, "'model.sha256'");
-    ao_results_fini(&results);
-}
-
 static void another_machine_goes_on_and_another_version_only_when_told(void **state)
 {
     (void)state;
     struct ao_journal *journal;
+    const char *path = in_folder("shard-1-of-1.db");
     struct opening opening = alone;
     int64_t foreign;
     bool measured[2];
@@ -417,7 +197,7 @@ static void another_machine_goes_on_and_another_version_only_when_told(void **st
     ao_journal_close(&journal);
 
     opening.build = newer;
-    expect(open_as(path, opening, &journal), AOSA_ERR_ARGUMENT, "'aosa'");
+    assert_fails(open_as(path, opening, &journal), AOSA_ERR_ARGUMENT, "'aosa'");
     opening.mode = &any_build;
     assert_ok(open_as(path, opening, &journal));
     assert_int_equal(state_of(journal, "aosa", "k1", measured), AO_ITEM_DONE);
@@ -433,24 +213,6 @@ static void another_machine_goes_on_and_another_version_only_when_told(void **st
     assert_ok(open_as(path, (struct opening){ shared, avx512, 0, 1, &redoing }, &journal));
     assert_false(state_of(journal, "aosa", "k1", measured) == AO_ITEM_DONE && measured[0]);
     ao_journal_close(&journal);
-}
-
-static void missing_items_are_refused_unless_told(void **state)
-{
-    (void)state;
-    struct ao_results results;
-    struct ao_journal *journal;
-    assert_ok(open_as(in_folder("shard-1-of-1.db"), alone, &journal));
-    put(journal, "clip1", "aosa", 1, NULL);
-    /* While it is open for writing, nobody reads it. */
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_OUTPUT, "another process");
-    ao_results_fini(&results);
-    ao_journal_close(&journal);
-    expect(ao_results_read(&results, folder, &strict), AOSA_ERR_INPUT, "1 of 2 items are missing");
-    ao_results_fini(&results);
-    assert_ok(ao_results_read(&results, folder, &lenient));
-    assert_int_equal(results.missing, 3);
-    ao_results_fini(&results);
 }
 
 /* --- memory that ends ---------------------------------------------------------------------------
@@ -530,17 +292,13 @@ static void a_journal_survives_any_failed_allocation_of_sqlite(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
     const struct CMUnitTest tests[] = {
         TEST(a_record_comes_back_with_its_bits),
         TEST(a_record_that_cannot_be_written_leaves_the_journal_as_it_was),
         TEST(a_journal_of_another_run_shard_or_program_is_refused),
         TEST(force_replaces_only_what_cannot_be_gone_on_with),
-        TEST(methods_and_metrics_join_a_run_in_their_order),
         TEST(another_machine_goes_on_and_another_version_only_when_told),
-        TEST(shards_are_read_together_in_one_order),
-        TEST(shards_of_several_builds_or_models_are_not_mixed_unless_told),
-        TEST(missing_items_are_refused_unless_told),
         TEST(a_journal_survives_any_failed_allocation_of_sqlite),
     };
     use_failing_allocator();

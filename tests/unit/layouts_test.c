@@ -3,9 +3,7 @@
 
 static void remove_file(const char *name)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_int_equal(remove(path), 0);
+    assert_int_equal(remove(in_folder(name)), 0);
 }
 
 /* --- JSON of kenshohara's 3D ResNets ------------------------------------------------------------
@@ -48,9 +46,9 @@ static void json_lists_have_labels_subsets_and_segments(void **state)
     assert_int_equal(item[0].first, 0); /* frames 1 .. 68, so 0 .. 67 from 0 */
     assert_int_equal(item[0].end, 68);
     assert_string_equal(item[1].id, "Ant/v5");
-    assert_string_equal(item[1].path + strlen(folder), "/other/v5.avi");
+    assert_string_equal(item[1].path + strlen(folder_path()), "/other/v5.avi");
     assert_int_equal(item[1].end, 0);
-    assert_string_equal(item[2].path + strlen(folder), "/Zoo/v3.mkv");
+    assert_string_equal(item[2].path + strlen(folder_path()), "/Zoo/v3.mkv");
     assert_int_equal(item[2].first, 10);
     assert_int_equal(item[2].end, 30);
     set("subset", "train");
@@ -67,11 +65,11 @@ static void a_video_path_below_the_root_may_be_written_in_full(void **state)
 {
     (void)state;
     char entry[512];
-    snprintf(entry, sizeof entry, AT("%s/a/b.avi"), folder);
+    snprintf(entry, sizeof entry, AT("%s/a/b.avi"), folder_path());
     write_json(entry);
     open_dataset();
-    assert_string_equal(dataset->items[0].path + strlen(folder), "/a/b.avi");
-    snprintf(entry, sizeof entry, AT("%s/../b.avi"), folder);
+    assert_string_equal(dataset->items[0].path + strlen(folder_path()), "/a/b.avi");
+    snprintf(entry, sizeof entry, AT("%s/../b.avi"), folder_path());
     write_json(entry);
     refuse(AOSA_ERR_FORMAT, "list.json: '../b.avi' is not a path below");
     write_json(AT("/etc/passwd"));
@@ -137,10 +135,11 @@ static void kinetics_takes_its_classes_from_the_training_list(void **state)
     assert_string_equal(dataset->labels[0], "zumba"); /* first appearance, not the alphabet */
     assert_int_equal(dataset->n, 2);
     assert_string_equal(dataset->items[0].id, "abseiling/yq_M1PMw2hY_000038_000048");
-    assert_string_equal(dataset->items[0].path + strlen(folder),
+    assert_string_equal(dataset->items[0].path + strlen(folder_path()),
                         "/abseiling/yq_M1PMw2hY_000038_000048.mp4");
     assert_string_equal(dataset->items[0].where, "kinetics-700_val.csv:2");
-    assert_string_equal(dataset->items[1].path + strlen(folder), "/zumba/-Dash_000105_000115");
+    assert_string_equal(dataset->items[1].path + strlen(folder_path()),
+                        "/zumba/-Dash_000105_000115");
     set("subset", "train");
     open_dataset();
     assert_int_equal(dataset->n, 3);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,36 +12,19 @@
 #include "aosa/aosa.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "support/folder.h"
 #include "support/odd_net.h"
 
 /* What a network does not allow, and what it makes meaningless, is said. */
 
-static char folder[] = "/tmp/aosa-refusal-XXXXXX";
-static char path[128];
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
 static int write_files(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
+    if (folder_make(state))
         return -1;
     odd_net_write(in_folder("modulo.onnx"), (struct odd_net){ .modulo = true });
     odd_net_write(in_folder("certain.onnx"), (struct odd_net){ .sharpness = 1000 });
     odd_clip_write(in_folder("clip.npy"));
     return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 /* A model of the folder, the clip, and settings of a method. */
@@ -139,7 +121,7 @@ static void comparison_lists_what_does_not_work(void **state)
     char output[160], *text;
     bench_open(&bench, "modulo.onnx", "aosa", NULL);
     aosa_settings_destroy(&bench.settings);
-    snprintf(output, sizeof output, "%s/compared", folder);
+    snprintf(output, sizeof output, "%s/compared", folder_path());
     if (aosa_compare(bench.model, bench.clip, NULL, "gradient,centre", NULL, NULL, output, false,
                      false, &text) != AOSA_OK)
         fail_msg("%s", aosa_error_message());
@@ -149,7 +131,7 @@ static void comparison_lists_what_does_not_work(void **state)
     assert_true(ao_path_exists(in_folder("compared/centre/result.json")));
     assert_false(ao_path_exists(in_folder("compared/gradient")));
 
-    snprintf(output, sizeof output, "%s/nothing", folder);
+    snprintf(output, sizeof output, "%s/nothing", folder_path());
     assert_int_equal(aosa_compare(bench.model, bench.clip, NULL, "gradient,vargrad", NULL, NULL,
                                   output, false, false, &text),
                      AOSA_ERR_UNSUPPORTED);
@@ -179,5 +161,5 @@ int main(void)
         cmocka_unit_test(comparison_lists_what_does_not_work),
         cmocka_unit_test(flat_softmax_is_warned_of),
     };
-    return cmocka_run_group_tests(tests, write_files, remove_files);
+    return cmocka_run_group_tests(tests, write_files, folder_remove);
 }

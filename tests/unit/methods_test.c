@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,21 +12,13 @@
 #include <math.h>
 
 #include "explain/explanation.h"
+#include "support/folder.h"
 #include "support/odd_net.h"
 
 /*
  * What every row of methods.def promises, tested for all of them: a new row needs no test of its
  * own here. The bundled network and clip, and a network of odd sizes with random weights.
  */
-
-static char folder[] = "/tmp/aosa-methods-XXXXXX";
-static char path[128];
-
-static const char *in_folder(const char *name)
-{
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static aosa_model *demo_model, *odd_model;
 static aosa_clip *demo_clip, *odd_clip;
@@ -42,28 +33,23 @@ static void open_pair(const char *model_path, aosa_model **model, const char *cl
 
 static int open_all(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
+    if (folder_make(state))
         return -1;
-    odd_net_write(in_folder("odd.onnx"), (struct odd_net){ 0 });
-    odd_clip_write(in_folder("odd.npy"));
-    char odd[128];
-    snprintf(odd, sizeof odd, "%s", in_folder("odd.onnx"));
-    open_pair(odd, &odd_model, in_folder("odd.npy"), &odd_clip);
+    const char *net = in_folder("odd.onnx"), *clip = in_folder("odd.npy");
+    odd_net_write(net, (struct odd_net){ 0 });
+    odd_clip_write(clip);
+    open_pair(net, &odd_model, clip, &odd_clip);
     open_pair("demo/model.onnx", &demo_model, "demo/clip.mp4", &demo_clip);
     return 0;
 }
 
 static int close_all(void **state)
 {
-    (void)state;
     aosa_clip_close(&demo_clip);
     aosa_clip_close(&odd_clip);
     aosa_model_close(&demo_model);
     aosa_model_close(&odd_model);
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return folder_remove(state);
 }
 
 static void set(aosa_settings *settings, const char *name, const char *value)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,27 +13,11 @@
 #include "core/file.h"
 #include "model/card.h"
 #include "model/labels.h"
-
-static char folder[] = "/tmp/aosa-model-XXXXXX";
-static char path[128];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 static const char *write_file(const char *name, const char *text)
 {
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    const char *path = in_folder(name);
     assert_int_equal(ao_file_write(path, text, strlen(text)), AOSA_OK);
     return path;
 }
@@ -71,7 +54,7 @@ static aosa_status load_card(struct aosa_model *model, const char *card)
     static struct ao_onnx_model onnx;
     static char model_path[128];
     write_file("m.onnx.json", card);
-    snprintf(model_path, sizeof model_path, "%s/m.onnx", folder);
+    snprintf(model_path, sizeof model_path, "%s/m.onnx", folder_path());
     *model = (struct aosa_model){ .path = model_path, .onnx = &onnx };
     return ao_card_load(model);
 }
@@ -99,7 +82,7 @@ static void card_says_how_to_feed_the_network(void **state)
     assert_true(pre.range == 255 && pre.resize == AO_RESIZE_SQUASH && pre.resize_w == 171);
     char *labels, expected[160];
     assert_int_equal(ao_card_labels_path(&model, &labels), AOSA_OK);
-    snprintf(expected, sizeof expected, "%s/names.txt", folder);
+    snprintf(expected, sizeof expected, "%s/names.txt", folder_path());
     assert_string_equal(labels, expected);
     ao_free(labels);
     free_card(&model);
@@ -170,5 +153,5 @@ int main(void)
         cmocka_unit_test(card_values_out_of_range_are_refused),
         cmocka_unit_test(labels_outside_the_models_folder_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

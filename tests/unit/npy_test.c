@@ -10,24 +10,24 @@
 
 #include "core/npy.h"
 #include "core/rng.h"
+#include "support/folder.h"
 
-static char folder[] = "/tmp/aosa-npy-XXXXXX";
-static char path[64];
+static const char *path;
 
 static int make_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder))
+    if (folder_make(state))
         return -1;
-    snprintf(path, sizeof path, "%s/a.npy", folder);
+    path = in_folder("a.npy");
     return 0;
 }
 
+/* Fails where a write has left another file. */
 static int remove_folder(void **state)
 {
     (void)state;
     unlink(path);
-    return rmdir(folder);
+    return rmdir(folder_path());
 }
 
 /* A file of version `major`, that header and n bytes of data, in buffer; answers its size. */

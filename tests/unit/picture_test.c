@@ -22,31 +22,8 @@
 #include "render/colormap.h"
 #include "render/picture.h"
 #include "render/tracks.h"
+#include "support/folder.h"
 #include "video/video.h"
-
-static char folder[] = "/tmp/aosa-render-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-#define PATH_BYTES 128
-
-static const char *file_in_folder(const char *name, char path[PATH_BYTES])
-{
-    snprintf(path, PATH_BYTES, "%s/%s", folder, name);
-    return path;
-}
 
 struct example {
     struct aosa_clip *clip;
@@ -105,9 +82,9 @@ static void grid_holds_the_pixels_of_input_map_and_blend(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("grid.png");
     example_create(&e, 16, 112, 112);
-    assert_int_equal(ao_render_grid(&e.spec, file_in_folder("grid.png", path)), AOSA_OK);
+    assert_int_equal(ao_render_grid(&e.spec, path), AOSA_OK);
     cairo_surface_t *png = cairo_image_surface_create_from_png(path);
     assert_int_equal(cairo_surface_status(png), CAIRO_STATUS_SUCCESS);
     /* Margins, row titles, 8 columns of 224 with gaps of 6, colour bar; captions, 3 rows, strip. */
@@ -127,13 +104,12 @@ static void same_input_gives_the_same_bytes(void **state)
 {
     (void)state;
     struct example e;
-    char path[2][PATH_BYTES];
     struct ao_file file[2];
     example_create(&e, 3, 40, 60);
     for (int i = 0; i < 2; i++) {
-        file_in_folder(i ? "b.png" : "a.png", path[i]);
-        assert_int_equal(ao_render_grid(&e.spec, path[i]), AOSA_OK);
-        assert_int_equal(ao_file_open(&file[i], path[i]), AOSA_OK);
+        const char *path = in_folder(i ? "b.png" : "a.png");
+        assert_int_equal(ao_render_grid(&e.spec, path), AOSA_OK);
+        assert_int_equal(ao_file_open(&file[i], path), AOSA_OK);
     }
     assert_int_equal(file[0].size, file[1].size);
     assert_memory_equal(file[0].bytes, file[1].bytes, file[0].size);
@@ -146,7 +122,8 @@ static void odd_clips_and_hostile_texts_have_pictures_too(void **state)
 {
     (void)state;
     static const int sizes[][3] = { { 1, 1, 1 }, { 2, 3, 500 }, { 9, 500, 3 }, { 70, 8, 8 } };
-    char path[PATH_BYTES], name[2000];
+    const char *path = in_folder("odd.png");
+    char name[2000];
     memset(name, '\xfe', sizeof name);
     name[sizeof name - 1] = '\0';
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -157,7 +134,7 @@ static void odd_clips_and_hostile_texts_have_pictures_too(void **state)
         e.spec.blend = AO_BLEND_STRENGTH;
         e.map[0] = NAN;
         e.clip->fps = 0;
-        assert_int_equal(ao_render_grid(&e.spec, file_in_folder("odd.png", path)), AOSA_OK);
+        assert_int_equal(ao_render_grid(&e.spec, path), AOSA_OK);
         e.spec.class_name = e.spec.target = e.spec.method = e.spec.source = e.spec.unit = NULL;
         assert_int_equal(ao_render_grid(&e.spec, path), AOSA_OK);
         example_destroy(&e);
@@ -168,9 +145,8 @@ static void path_that_cannot_be_written_is_reported(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("missing/grid.png");
     example_create(&e, 2, 16, 16);
-    file_in_folder("missing/grid.png", path);
     assert_int_equal(ao_render_grid(&e.spec, path), AOSA_ERR_OUTPUT);
     assert_non_null(strstr(aosa_error_message(), path));
     assert_non_null(strstr(aosa_error_message(), "No such file"));
@@ -190,14 +166,14 @@ static void half_a_picture_is_removed(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("half.png");
     struct rlimit before;
     example_create(&e, 2, 64, 64);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     const struct rlimit small = { 1000, before.rlim_max };
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    const aosa_status status = ao_render_grid(&e.spec, file_in_folder("half.png", path));
+    const aosa_status status = ao_render_grid(&e.spec, path);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, handler);
     assert_int_equal(status, AOSA_ERR_OUTPUT);
@@ -209,13 +185,13 @@ static void clip_without_pixels_is_refused(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("none.mp4");
     example_create(&e, 2, 8, 8);
     struct aosa_clip empty = *e.clip;
     empty.T = 0;
     e.spec.clip = &empty;
-    assert_int_equal(ao_render_grid(&e.spec, file_in_folder("none.png", path)), AOSA_ERR_SHAPE);
-    assert_int_equal(ao_render_overlay(&e.spec, file_in_folder("none.mp4", path)), AOSA_ERR_SHAPE);
+    assert_int_equal(ao_render_grid(&e.spec, in_folder("none.png")), AOSA_ERR_SHAPE);
+    assert_int_equal(ao_render_overlay(&e.spec, path), AOSA_ERR_SHAPE);
     assert_int_not_equal(access(path, F_OK), 0);
     example_destroy(&e);
 }
@@ -224,10 +200,10 @@ static void overlay_has_every_frame(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("overlay.mp4");
     struct ao_source_info info;
     example_create(&e, 5, 32, 32);
-    assert_int_equal(ao_render_overlay(&e.spec, file_in_folder("overlay.mp4", path)), AOSA_OK);
+    assert_int_equal(ao_render_overlay(&e.spec, path), AOSA_OK);
     assert_int_equal(ao_source_probe(path, &info), AOSA_OK);
     assert_int_equal(info.frames, 5);
     assert_int_equal(info.H % 2 + info.W % 2, 0);
@@ -240,9 +216,8 @@ static void overlay_that_cannot_be_written_is_reported(void **state)
 {
     (void)state;
     struct example e;
-    char path[PATH_BYTES];
+    const char *path = in_folder("missing/overlay.mp4");
     example_create(&e, 2, 16, 16);
-    file_in_folder("missing/overlay.mp4", path);
     assert_int_equal(ao_render_overlay(&e.spec, path), AOSA_ERR_OUTPUT);
     assert_non_null(strstr(aosa_error_message(), path));
     example_destroy(&e);
@@ -250,9 +225,9 @@ static void overlay_that_cannot_be_written_is_reported(void **state)
 
 static aosa_status draw_everything(const struct example *e, const struct aosa_mask_set *set)
 {
-    char png[PATH_BYTES], mp4[PATH_BYTES];
-    AO_TRY(ao_render_grid(&e->spec, file_in_folder("oom.png", png)));
-    AO_TRY(ao_render_overlay(&e->spec, file_in_folder("oom.mp4", mp4)));
+    const char *png = in_folder("oom.png");
+    AO_TRY(ao_render_grid(&e->spec, png));
+    AO_TRY(ao_render_overlay(&e->spec, in_folder("oom.mp4")));
     return ao_render_tracks(e->clip, set, png, NULL);
 }
 
@@ -306,12 +281,10 @@ static void tracks_are_drawn_on_a_sheet_and_in_a_video(void **state)
 {
     (void)state;
     struct example e;
-    char png[PATH_BYTES], mp4[PATH_BYTES];
+    const char *png = in_folder("tracks.png"), *mp4 = in_folder("tracks.mp4");
     struct ao_source_info info;
     example_create(&e, 7, 40, 40);
     struct aosa_mask_set *set = example_tracks(7, 40, 40);
-    file_in_folder("tracks.png", png);
-    file_in_folder("tracks.mp4", mp4);
     assert_int_equal(ao_render_tracks(e.clip, set, png, mp4), AOSA_OK);
     assert_int_equal(ao_source_probe(mp4, &info), AOSA_OK);
     assert_int_equal(info.frames, 7);
@@ -368,5 +341,5 @@ int main(void)
         cmocka_unit_test(tracks_are_drawn_on_a_sheet_and_in_a_video),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
-    return cmocka_run_group_tests_name("picture", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("picture", tests, folder_make, folder_remove);
 }

@@ -8,12 +8,6 @@
 #include "core/sha256.h"
 #include "video_fixture.h"
 
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
 /* --- folders ---------------------------------------------------------------------------------- */
 
 static void folders_of_frames_are_read_in_the_order_of_their_numbers(void **state)
@@ -29,11 +23,11 @@ static void folders_of_frames_are_read_in_the_order_of_their_numbers(void **stat
     static const char *const names[] = { "image", "plain", "img" };
     for (int i = 0; i < 3; i++) {
         struct ao_source_info info;
-        struct aosa_clip *clip = read_good(in_folder("%s", names[i]), &pre, &defaults, 0);
+        struct aosa_clip *clip = read_good(in_folder(names[i]), &pre, &defaults, 0);
         assert_int_equal(clip->rgb[0], 199);
         assert_true(clip->fps == 25);
         ao_clip_destroy(&clip);
-        assert_int_equal(ao_source_probe(in_folder("%s", names[i]), &info), AOSA_OK);
+        assert_int_equal(ao_source_probe(in_folder(names[i]), &info), AOSA_OK);
         assert_int_equal(info.frames, i == 2 ? 13 : 12);
         assert_true(info.H == 8 && info.W == 8);
     }
@@ -189,5 +183,5 @@ int main(void)
         cmocka_unit_test(values_in_an_array_reach_the_network_untouched),
         cmocka_unit_test(arrays_of_another_type_or_shape_are_refused_with_both),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_files);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

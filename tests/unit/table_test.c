@@ -15,13 +15,8 @@
 #include "core/file.h"
 #include "evaluate/table.h"
 #include "render/chart.h"
+#include "support/asserts.h"
 
-#define assert_near(a, b, bound) assert_true(fabs((double)(a) - (double)(b)) <= (bound))
-#define assert_ok(call)                           \
-    do {                                          \
-        if ((call) != AOSA_OK)                    \
-            fail_msg("%s", aosa_error_message()); \
-    } while (0)
 #define COUNT(array) (sizeof array / sizeof array[0])
 
 /* --- tests between methods -----------------------------------------------------------------------
@@ -235,8 +230,9 @@ static char *take(struct ao_page *page)
 
 static void expect(const char *text, const char *words)
 {
+    assert_non_null(text);
     if (!strstr(text, words))
-        fail_msg("'%s' is not in:\n%s", words, text);
+        fail_msg("'%s' is not in:\n%s", words, text ? text : "");
 }
 
 static void the_page_marks_the_best_and_what_differs_from_it(void **state)

@@ -13,24 +13,8 @@
 
 #include "core/file.h"
 #include "small_jpeg.h"
+#include "support/folder.h"
 #include "video/video.h"
-
-static char folder[] = "/tmp/aosa-source-XXXXXX";
-
-/* A path in the test's folder; one of a few static buffers. */
-static const char *in_folder(const char *format, ...) AO_PRINTF(1, 2);
-static const char *in_folder(const char *format, ...)
-{
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4], name[160];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(name, sizeof name, format, args);
-    va_end(args);
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static inline struct ao_preprocess network(int T, int H, int W)
 {
@@ -72,20 +56,15 @@ static inline void write_file(const char *path, const void *bytes, size_t size)
         fail_msg("%s", aosa_error_message());
 }
 
-static inline int remove_files(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command); /* NOLINT(cert-env33-c): the test's own folder */
-}
-
 /* A folder `name` with frames first .. last, named by a format. */
-#define MAKE_FRAMES(name, format, first, last)                                           \
-    do {                                                                                 \
-        assert_int_equal(mkdir(in_folder("%s", name), 0700), 0);                         \
-        for (int i = first; i <= last; i++)                                              \
-            write_file(in_folder("%s/" format, name, i), small_jpeg, sizeof small_jpeg); \
+#define MAKE_FRAMES(name, format, first, last)                          \
+    do {                                                                \
+        assert_int_equal(mkdir(in_folder(name), 0700), 0);              \
+        for (int i = first; i <= last; i++) {                           \
+            char file[160];                                             \
+            snprintf(file, sizeof file, "%s/" format, name, i);         \
+            write_file(in_folder(file), small_jpeg, sizeof small_jpeg); \
+        }                                                               \
     } while (0)
 
 #endif

@@ -45,10 +45,7 @@ static aosa_status write_video(const char *path, int n, int width, int height)
 
 static int make_files(void **state)
 {
-    (void)state;
-    return mkdtemp(folder) && write_video(in_folder("good.mp4"), FRAMES, SIDE, SIDE) == AOSA_OK
-               ? 0
-               : -1;
+    return folder_make(state) || write_video(in_folder("good.mp4"), FRAMES, SIDE, SIDE) != AOSA_OK;
 }
 
 /* The level of frame t in the lower half, where the square never is. */
@@ -392,8 +389,7 @@ static void a_failed_allocation_is_reported_and_leaks_nothing(void **state)
         for (long n = 1;; n++) {
             struct aosa_clip *clip = NULL;
             ao_alloc_fail_at(n);
-            const aosa_status status =
-                ao_clip_read(in_folder("%s", names[i]), &pre, &defaults, 0, &clip);
+            const aosa_status status = ao_clip_read(in_folder(names[i]), &pre, &defaults, 0, &clip);
             const bool failed = ao_alloc_has_failed();
             ao_alloc_fail_at(0);
             if (!failed) {
@@ -472,5 +468,5 @@ int main(void)
         cmocka_unit_test(videos_that_cannot_be_written_say_why_and_leave_no_file),
         cmocka_unit_test(an_aborted_video_leaves_no_file),
     };
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, make_files, folder_remove);
 }
