@@ -338,6 +338,7 @@ def main():
     by_name = {run.name: run for run in runs}
     evaluate_all(args, dataset, [by_name[name] for name in chosen], runs_folder)
     results = {run.name: read_run(runs_folder / folder_of(run)) for run in runs}
+    results = {name: clips if len(clips) == n else {} for name, clips in results.items()}
     write_page(args, n, results, groups)
 
 

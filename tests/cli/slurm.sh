@@ -6,9 +6,9 @@
 #
 #     slurm.sh AOSA MODEL
 #
-# Skips, with the reason, where Slurm cannot run: it needs root and Debian's packages slurmctld,
-# slurmd, slurm-client and munge. Everything lives in a temporary folder, on free ports, and ends
-# with the script.
+# Skips, with the reason and the daemons' last words, where Slurm cannot run: it needs root, Debian's
+# packages slurmctld, slurmd, slurm-client and munge, and a machine that lets them start. Everything
+# lives in a temporary folder, on free ports, and ends with the script.
 set -u
 aosa=$(realpath "$1") model=$(realpath "$2")
 source=$(realpath "$(dirname "$0")/../..")
@@ -62,6 +62,11 @@ fail() {
     done
     exit 1
 }
+# unavailable REASON LOG...: the machine's Slurm is at fault, not what is tested.
+unavailable() {
+    (fail "$@")
+    skip "$1"
+}
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
     local end=$((SECONDS + $1))
@@ -82,7 +87,7 @@ setpriv --reuid=munge --regid=munge --clear-groups munged -F --key-file="$work/m
     --pid-file="$work/munge/pid" --log-file="$work/munge/log" --seed-file="$work/munge/seed" \
     >"$work/munge.out" 2>&1 &
 daemons+=($!)
-wait_for 20 test -S "$work/munge/socket" || fail "munged does not start" "$work/munge.out" "$work/munge/log"
+wait_for 20 test -S "$work/munge/socket" || unavailable "munged does not start" "$work/munge.out" "$work/munge/log"
 
 # --- Slurm, without accounting and cgroups
 read -r port1 port2 <<<"$(python3 -c '
@@ -125,7 +130,7 @@ daemons+=($!)
 node_is_up() {
     timeout 5 sinfo -h -o %t 2>/dev/null | grep -qxE 'idle|mix|alloc'
 }
-wait_for 60 node_is_up || fail "the node does not come up" "$work/slurmctld.log" "$work/slurmd.log"
+wait_for 60 node_is_up || unavailable "the node does not come up" "$work/slurmctld.log" "$work/slurmd.log"
 
 # --- the recipe of doc/clusters.md, with this machine's program, model and data
 "$aosa" demo-bench -q -o "$work/data" --clips 8 --seed 3 || fail "demo-bench"
