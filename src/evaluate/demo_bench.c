@@ -7,7 +7,7 @@
 #include "core/alloc.h"
 #include "core/file.h"
 #include "dataset/scene.h"
-#include "explain/page.h"
+#include "explain/save.h"
 #include "explain/settings.h"
 #include "model/progress.h"
 #include "video/encode.h"
@@ -78,18 +78,6 @@ static aosa_status add_clip(struct bench *bench, int i, uint64_t seed)
     return status;
 }
 
-static aosa_status save(struct bench *bench, const char *name, struct ao_page *page)
-{
-    char *text;
-    AO_TRY(ao_page_take(page, &text));
-    char *path = ao_outdir_file(&bench->dir, name);
-    const aosa_status status = path ? ao_file_write(path, text, strlen(text))
-                                    : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for its path", name);
-    ao_free(path);
-    ao_free(text);
-    return status;
-}
-
 static aosa_status write_bench(struct bench *bench, int clips, uint64_t seed,
                                const struct ao_progress *progress)
 {
@@ -105,9 +93,9 @@ static aosa_status write_bench(struct bench *bench, int clips, uint64_t seed,
     AO_TRY(ao_progress_report(progress, (size_t)clips, (size_t)clips));
     for (int c = 0; c < CLASSES; c++)
         ao_page_add(&classes, "%d %s\n", c + 1, ao_motion_name((enum ao_motion)c));
-    AO_TRY(save(bench, "ucfTrainTestlist/classInd.txt", &classes));
-    AO_TRY(save(bench, "ucfTrainTestlist/testlist01.txt", &bench->list));
-    return save(bench, "boxes.csv", &bench->boxes);
+    AO_TRY(ao_save_page(&bench->dir, "ucfTrainTestlist/classInd.txt", &classes));
+    AO_TRY(ao_save_page(&bench->dir, "ucfTrainTestlist/testlist01.txt", &bench->list));
+    return ao_save_page(&bench->dir, "boxes.csv", &bench->boxes);
 }
 
 /* Any other option is a mistake. */

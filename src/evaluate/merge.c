@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <string.h>
 
 #include "aosa/evaluate.h"
 #include "core/alloc.h"
 #include "core/file.h"
 #include "evaluate/table.h"
+#include "explain/save.h"
 #include "explain/settings.h"
-
-/* Writes a page, or what became of it, as one file of the folder. */
-static aosa_status save(struct ao_outdir *dir, const char *name, struct ao_page *page)
-{
-    char *text, *path = ao_outdir_file(dir, name);
-    aosa_status status = ao_page_take(page, &text);
-    if (status == AOSA_OK) {
-        status = path ? ao_file_write(path, text, strlen(text))
-                      : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for its path", name);
-        ao_free(text);
-    }
-    ao_free(path);
-    return status;
-}
 
 /* Numbers read back to the same bits, unlike those of ao_report_text. */
 static aosa_status add_json(struct ao_page *page, json_t *value)
@@ -47,10 +33,10 @@ static aosa_status write_files(const struct ao_table *table, struct ao_outdir *d
     struct ao_page page = { 0 };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         files[i].add(table, &page);
-        AO_TRY(save(dir, files[i].name, &page));
+        AO_TRY(ao_save_page(dir, files[i].name, &page));
     }
     AO_TRY(add_json(&page, ao_table_json(table)));
-    AO_TRY(save(dir, "table.json", &page));
+    AO_TRY(ao_save_page(dir, "table.json", &page));
     return ao_mean_curves_draw(&table->curves, table->results, dir);
 }
 

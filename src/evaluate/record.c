@@ -188,25 +188,31 @@ static const char *column_text(sqlite3_stmt *stmt, int i)
     return (const char *)sqlite3_column_text(stmt, i);
 }
 
-static aosa_status read_values(struct ao_statement *s, int64_t item,
-                               struct ao_metric_answer *answer)
+static aosa_status read_value(const struct ao_statement *s, struct ao_metric_answer *answer)
 {
-    bool row;
-    ao_statement_rewind(s);
-    ao_statement_bind_int(s, item);
-    for (;;) {
-        AO_TRY(ao_statement_step(s, &row));
-        if (!row)
-            return AOSA_OK;
-        const char *name = column_text(s->stmt, 0);
-        if (!name)
-            return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for a value", s->sql->path);
-        AO_TRY(ao_metric_add_value(answer, name, NULL, column_real(s->stmt, 1)));
-    }
+    const char *name = column_text(s->stmt, 0);
+    if (!name)
+        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for a value", s->sql->path);
+    return ao_metric_add_value(answer, name, NULL, column_real(s->stmt, 1));
 }
 
-static aosa_status read_curves(struct ao_statement *s, int64_t item,
-                               struct ao_metric_answer *answer)
+static aosa_status read_curve(const struct ao_statement *s, struct ao_metric_answer *answer)
+{
+    const char *name = column_text(s->stmt, 0);
+    const void *x = sqlite3_column_blob(s->stmt, 1), *y = sqlite3_column_blob(s->stmt, 2);
+    const int bytes = sqlite3_column_bytes(s->stmt, 1);
+    if (bytes != sqlite3_column_bytes(s->stmt, 2) || bytes % (int)sizeof(double))
+        return ao_fail(AOSA_ERR_FORMAT, "%s: a curve of %d bytes is damaged", s->sql->path, bytes);
+    if (!name || (bytes > 0 && (!x || !y)))
+        return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for a curve", s->sql->path);
+    return ao_metric_add_curve(answer, name, (size_t)bytes / sizeof(double), x, y);
+}
+
+/* One row of a statement into its item's answer. */
+typedef aosa_status (*read_fn)(const struct ao_statement *s, struct ao_metric_answer *answer);
+
+static aosa_status read_rows(struct ao_statement *s, int64_t item, read_fn read,
+                             struct ao_metric_answer *answer)
 {
     bool row;
     ao_statement_rewind(s);
@@ -215,15 +221,7 @@ static aosa_status read_curves(struct ao_statement *s, int64_t item,
         AO_TRY(ao_statement_step(s, &row));
         if (!row)
             return AOSA_OK;
-        const char *name = column_text(s->stmt, 0);
-        const void *x = sqlite3_column_blob(s->stmt, 1), *y = sqlite3_column_blob(s->stmt, 2);
-        const int bytes = sqlite3_column_bytes(s->stmt, 1);
-        if (bytes != sqlite3_column_bytes(s->stmt, 2) || bytes % (int)sizeof(double))
-            return ao_fail(AOSA_ERR_FORMAT, "%s: a curve of %d bytes is damaged", s->sql->path,
-                           bytes);
-        if (!name || (bytes > 0 && (!x || !y)))
-            return ao_fail(AOSA_ERR_NOMEM, "%s: no memory for a curve", s->sql->path);
-        AO_TRY(ao_metric_add_curve(answer, name, (size_t)bytes / sizeof(double), x, y));
+        AO_TRY(read(s, answer));
     }
 }
 
@@ -239,8 +237,8 @@ static aosa_status visit(struct walk *w, struct ao_metric_answer *answer)
     const int64_t id = sqlite3_column_int64(row, 0);
     const bool failed = sqlite3_column_type(row, 5) != SQLITE_NULL;
     if (!failed) {
-        AO_TRY(read_values(&w->values, id, answer));
-        AO_TRY(read_curves(&w->curves, id, answer));
+        AO_TRY(read_rows(&w->values, id, read_value, answer));
+        AO_TRY(read_rows(&w->curves, id, read_curve, answer));
     }
     answer->forwards = sqlite3_column_int64(row, 11);
     answer->backwards = sqlite3_column_int64(row, 12);

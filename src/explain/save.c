@@ -166,6 +166,19 @@ aosa_status ao_save_json(struct ao_outdir *dir, const char *name, json_t *value)
     return status;
 }
 
+aosa_status ao_save_page(struct ao_outdir *dir, const char *name, struct ao_page *page)
+{
+    char *text, *path = ao_outdir_file(dir, name);
+    aosa_status status = ao_page_take(page, &text);
+    if (status == AOSA_OK) {
+        status = path ? ao_file_write(path, text, strlen(text))
+                      : ao_fail(AOSA_ERR_NOMEM, "%s: no memory for its path", name);
+        ao_free(text);
+    }
+    ao_free(path);
+    return status;
+}
+
 static aosa_status save_all(struct ao_outdir *dir, const aosa_explanation *e, unsigned wanted)
 {
     const struct aosa_clip *clip = e->attribution.clip;

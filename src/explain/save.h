@@ -8,6 +8,7 @@
 #include "data/clip.h"
 #include "data/flow_field.h"
 #include "data/mask_set.h"
+#include "explain/page.h"
 
 /* What --save can add to a result folder. */
 enum {
@@ -28,5 +29,8 @@ aosa_status ao_save_artefacts(struct ao_outdir *dir, unsigned wanted, const stru
 aosa_status ao_save_array(struct ao_outdir *dir, const char *name, enum ao_npy_type type, int rank,
                           const int64_t *dims, const void *data);
 aosa_status ao_save_json(struct ao_outdir *dir, const char *name, json_t *value);
+
+/* The same for a page, which is taken, or for what became of it. */
+aosa_status ao_save_page(struct ao_outdir *dir, const char *name, struct ao_page *page);
 
 #endif

@@ -167,89 +167,24 @@ static void max_pool(const struct ao_max_pool *pool)
         max_pool_one(pool, c);
 }
 
-/* The arithmetic of the C version in its order: the same bits. */
-#define A (AO_WINOGRAD_A * AO_WINOGRAD_A)
-#define B (AO_WINOGRAD_B * AO_WINOGRAD_B)
+typedef __m256 lanes;
 
-static inline __m256 times(float factor, __m256 x)
+static inline lanes times(float factor, lanes x)
 {
     return _mm256_mul_ps(_mm256_set1_ps(factor), x);
 }
 
-static inline __m256 plus(__m256 x, __m256 y)
+static inline lanes plus(lanes x, lanes y)
 {
     return _mm256_add_ps(x, y);
 }
 
-static inline __m256 minus(__m256 x, __m256 y)
+static inline lanes minus(lanes x, lanes y)
 {
     return _mm256_sub_ps(x, y);
 }
 
-static inline void line_in(__m256 *d, size_t n, size_t step)
-{
-    const __m256 d0 = d[0], d1 = d[step], d2 = d[2 * step];
-    if (n == 3) {
-        d[0] = plus(d0, d1);
-        d[2 * step] = d0;
-        return;
-    }
-    const __m256 d3 = d[3 * step];
-    if (n == 4) {
-        d[0] = minus(d0, d2);
-        d[step] = plus(d1, d2);
-        d[2 * step] = minus(d2, d1);
-        d[3 * step] = minus(d1, d3);
-        return;
-    }
-    const __m256 d4 = d[4 * step];
-    const __m256 e = minus(d4, times(B, d2)), f = minus(d4, times(A, d2));
-    const __m256 p = times(AO_WINOGRAD_A, minus(d3, times(B, d1)));
-    const __m256 q = times(AO_WINOGRAD_B, minus(d3, times(A, d1)));
-    d[0] = plus(minus(times(A * B, d0), times(A + B, d2)), d4);
-    d[step] = plus(e, p);
-    d[2 * step] = minus(e, p);
-    d[3 * step] = plus(f, q);
-    d[4 * step] = minus(f, q);
-    d[5 * step] = plus(d[5 * step], minus(times(A * B, d1), times(A + B, d3)));
-}
-
-static inline void transform_in(__m256 *v, size_t n, size_t outer, size_t step)
-{
-    for (size_t o = 0; n > 1 && o < outer; o++)
-        for (size_t i = 0; i < step; i++)
-            line_in(v + o * n * step + i, n, step);
-}
-
-static inline void line_out(const __m256 *m, size_t n, size_t step, __m256 *y)
-{
-    const __m256 m0 = m[0], m1 = m[step], m2 = m[2 * step];
-    if (n == 3) {
-        y[0] = plus(m0, m1);
-        y[step] = plus(m0, m2);
-        return;
-    }
-    const __m256 m3 = m[3 * step];
-    if (n == 4) {
-        y[0] = plus(plus(m0, m1), m2);
-        y[step] = minus(minus(m1, m2), m3);
-        return;
-    }
-    const __m256 m4 = m[4 * step], m5 = m[5 * step];
-    const __m256 P = plus(m1, m2), Q = times(AO_WINOGRAD_A, minus(m1, m2));
-    const __m256 R = plus(m3, m4), S = times(AO_WINOGRAD_B, minus(m3, m4));
-    y[0] = plus(plus(m0, P), R);
-    y[step] = plus(Q, S);
-    y[2 * step] = plus(times(A, P), times(B, R));
-    y[3 * step] = plus(plus(times(A, Q), times(B, S)), m5);
-}
-
-static inline void transform_out(__m256 *v, size_t n, size_t outer, size_t step)
-{
-    for (size_t o = 0; n > 1 && o < outer; o++)
-        for (size_t i = 0; i < step; i++)
-            line_out(v + o * n * step + i, n, step, v + o * ao_winograd_outputs(n) * step + i);
-}
+#include "kernels/x86/winograd.h"
 
 /* What is left of the channels goes through the C version. */
 static void winograd_rest(const struct ao_winograd *tile, size_t c,
