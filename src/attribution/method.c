@@ -106,6 +106,11 @@ static double mean_of(const float *map, size_t n)
 }
 
 /* The authors' display form is of their own map. */
+bool ao_attribution_shows_drops(const struct ao_attribution *a, const struct ao_map_result *result)
+{
+    return result->scores && a->options->accumulate == AO_ACCUMULATE_VISIBLE;
+}
+
 static aosa_status make_map(const struct ao_attribution *a, const double *effects,
                             struct ao_map_result *result)
 {
@@ -118,7 +123,7 @@ static aosa_status make_map(const struct ao_attribution *a, const double *effect
                          ao_method_smooth(options, 1), a->run.threads));
     if (options->accumulate == AO_ACCUMULATE_CONTRAST)
         result->zero = mean_of(result->map, ao_clip_voxels(a->clip));
-    if (options->accumulate == AO_ACCUMULATE_VISIBLE)
+    if (ao_attribution_shows_drops(a, result))
         ao_heat_map_normalise(a->masks, effects, result->map, result->normalised);
     else
         ao_attribution_normalise(a, result);

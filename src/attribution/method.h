@@ -134,6 +134,11 @@ double ao_attribution_scale(const struct ao_attribution *attribution,
                             const struct ao_map_result *result);
 #define AO_DISPLAY_CUT 1000
 
+/* Whether a result is displayed in the authors' form (ao_heat_map_normalise), which reads as drops
+ * of the score, and not by ao_attribution_normalise. */
+bool ao_attribution_shows_drops(const struct ao_attribution *attribution,
+                                const struct ao_map_result *result);
+
 /* Frees what the lower half owns. */
 void ao_attribution_fini(struct ao_attribution *attribution);
 

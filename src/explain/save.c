@@ -111,7 +111,7 @@ static void set_bar(const aosa_explanation *e, const struct ao_map_result *r,
     static const char *const drops[] = { "drop of p", "drop of logit", "drop of log-odds" };
     double scale = fmax(r->most, -r->least);
     spec->unit = drops[e->settings->explain.score];
-    if (!r->scores) {
+    if (!ao_attribution_shows_drops(&e->attribution, r)) {
         spec->unit = "attribution";
         scale = ao_attribution_scale(&e->attribution, r);
     }
