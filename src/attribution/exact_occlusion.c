@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-
 #include "attribution/method.h"
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -17,16 +15,7 @@ aosa_status ao_passes_masks(const struct ao_attribution *a, int n_targets, struc
 static aosa_status explain_target(const struct ao_attribution *a, const float *rows,
                                   struct ao_map_result *result, double *effects)
 {
-    const struct aosa_model *model = a->model;
-    for (int i = 0; i < a->masks->M; i++) {
-        const double score = ao_score(a->score, rows + (size_t)i * (size_t)model->classes,
-                                      model->classes, model->probabilities, result->target);
-        effects[i] = score - result->base;
-        if (!isfinite(effects[i]))
-            return ao_fail(AOSA_ERR_NUMERIC,
-                           "the score of mask %d is %g and that of the clip %g; try --score prob",
-                           i, score, result->base);
-    }
+    AO_TRY(ao_attribution_effects(a, result, rows, a->masks->M, 0, effects));
     return ao_attribution_from_effects(a, effects, result);
 }
 

@@ -31,15 +31,18 @@
 #include <math.h>
 
 #include "attribution/box_sums.h"
+#include "attribution/first_order.h"
 #include "attribution/gradients.h"
 #include "attribution/mask_groups.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "ops/element.h"
 
 struct first_order {
     struct ao_attribution *a;
     struct ao_box_list boxes;
     struct ao_box_sums sums; /* of the D that was read last */
+    double *gradient;        /* [3][T][H][W] that was read last */
     double *effects;         /* [n_results][M] f_i - f(x); NULL until the clip was read */
 
     struct ao_mask_groups groups; /* the expansions that are being run */
@@ -57,11 +60,16 @@ struct row {
     int fill_step;
 };
 
+static size_t row_offset(const struct aosa_clip *clip, int c, int t, int y)
+{
+    return (((size_t)c * (size_t)clip->T + (size_t)t) * (size_t)clip->H + (size_t)y) *
+           (size_t)clip->W;
+}
+
 static struct row row_at(const struct ao_attribution *a, int c, int t, int y)
 {
     const struct aosa_clip *clip = a->clip;
-    const size_t at =
-        (((size_t)c * (size_t)clip->T + (size_t)t) * (size_t)clip->H + (size_t)y) * (size_t)clip->W;
+    const size_t at = row_offset(clip, c, t, y);
     const float *volume = a->fill->volume;
     return (struct row){ .clip = clip->values + at,
                          .fill = volume ? volume + at : &a->fill->value[c],
@@ -74,11 +82,12 @@ static double change(const struct row *row, int x)
     return (double)row->fill[x * row->fill_step] - (double)row->clip[x];
 }
 
-/* D of a gradient [3][T][H][W], before it is integrated. */
+/* D of a gradient [3][T][H][W], float or double as the backend has it, before it is integrated. */
 static void write_density(const struct first_order *fo, const struct ao_view *gradient)
 {
     const struct aosa_clip *clip = fo->a->clip;
-    const int64_t *strides = gradient->strides;
+    const struct ao_view dense = ao_view_dense(fo->gradient, AO_F64, &gradient->shape);
+    ao_view_convert(&dense, gradient);
     for (int t = 0; t < clip->T; t++)
         for (int y = 0; y < clip->H; y++) {
             double *density = ao_box_sums_row(&fo->sums, t, y);
@@ -86,10 +95,9 @@ static void write_density(const struct first_order *fo, const struct ao_view *gr
                 density[x] = 0;
             for (int c = 0; c < 3; c++) {
                 const struct row row = row_at(fo->a, c, t, y);
-                const float *g = (const float *)gradient->data + c * strides[0] + t * strides[1] +
-                                 y * strides[2];
+                const double *g = fo->gradient + row_offset(clip, c, t, y);
                 for (int x = 0; x < clip->W; x++)
-                    density[x] += (double)g[x * strides[3]] * change(&row, x);
+                    density[x] += g[x] * change(&row, x);
             }
         }
 }
@@ -265,15 +273,37 @@ static aosa_status run_expansions(struct first_order *fo)
     return status;
 }
 
-static aosa_status explain(struct first_order *fo)
+static aosa_status measure(struct first_order *fo)
 {
-    struct ao_attribution *a = fo->a;
+    const struct ao_attribution *a = fo->a;
     AO_TRY(ao_box_list_create(a->masks, &fo->boxes));
     AO_TRY(ao_box_sums_create(a->clip->T, a->clip->H, a->clip->W, &fo->sums));
-    AO_TRY(run_expansions(fo));
+    fo->gradient = ao_alloc_raw(3 * ao_clip_voxels(a->clip), sizeof *fo->gradient);
+    if (!fo->gradient)
+        return ao_fail(AOSA_ERR_NOMEM, "first order: no memory for a gradient");
+    return run_expansions(fo);
+}
+
+aosa_status ao_first_order_effects(struct ao_attribution *a, double **effects)
+{
+    struct first_order fo = { .a = a };
+    const aosa_status status = measure(&fo);
+    ao_mask_groups_fini(&fo.groups);
+    ao_box_list_fini(&fo.boxes);
+    ao_box_sums_fini(&fo.sums);
+    ao_free(fo.gradient);
+    if (status != AOSA_OK)
+        ao_free(fo.effects);
+    *effects = status == AOSA_OK ? fo.effects : NULL;
+    return status;
+}
+
+static aosa_status explain(struct ao_attribution *a, const double *effects)
+{
     double since = ao_now();
     for (int k = 0; k < a->n_results; k++)
-        AO_TRY(ao_attribution_from_effects(a, effects_of(fo, &a->results[k]), &a->results[k]));
+        AO_TRY(ao_attribution_from_effects(a, effects + (size_t)k * (size_t)a->masks->M,
+                                           &a->results[k]));
     ao_lap(&a->seconds_map, &since);
     return AOSA_OK;
 }
@@ -281,17 +311,15 @@ static aosa_status explain(struct first_order *fo)
 aosa_status ao_run_first_order(struct ao_attribution *a)
 {
     const int M = a->masks->M, n_members = a->masks->first[M];
-    struct first_order fo = { .a = a };
     if (a->options->adjust == AO_ADJUST_SIMPLE && n_members > M)
         return ao_fail(AOSA_ERR_ARGUMENT,
                        "--adjust simple: the authors' form is for masks of one track, these %d "
                        "masks have %d; take --adjust simple-fixed, or leave the masks unstacked",
                        M, n_members);
-    const aosa_status status = explain(&fo);
-    ao_mask_groups_fini(&fo.groups);
-    ao_box_list_fini(&fo.boxes);
-    ao_box_sums_fini(&fo.sums);
-    ao_free(fo.effects);
+    double *effects = NULL;
+    AO_TRY(ao_first_order_effects(a, &effects));
+    const aosa_status status = explain(a, effects);
+    ao_free(effects);
     return status;
 }
 

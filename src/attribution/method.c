@@ -130,6 +130,23 @@ static aosa_status make_map(const struct ao_attribution *a, const double *effect
     return AOSA_OK;
 }
 
+aosa_status ao_attribution_effects(const struct ao_attribution *a,
+                                   const struct ao_map_result *result, const float *outputs, int n,
+                                   int first, double *effects)
+{
+    const struct aosa_model *model = a->model;
+    for (int i = 0; i < n; i++) {
+        const double score = ao_score(a->score, outputs + (size_t)i * (size_t)model->classes,
+                                      model->classes, model->probabilities, result->target);
+        effects[i] = score - result->base;
+        if (!isfinite(effects[i]))
+            return ao_fail(AOSA_ERR_NUMERIC,
+                           "the score of mask %d is %g and that of the clip %g; try --score prob",
+                           first + i, score, result->base);
+    }
+    return AOSA_OK;
+}
+
 aosa_status ao_attribution_from_effects(const struct ao_attribution *a, const double *effects,
                                         struct ao_map_result *result)
 {
@@ -141,8 +158,9 @@ aosa_status ao_attribution_from_effects(const struct ao_attribution *a, const do
     result->least = HUGE_VAL;
     for (int i = 0; i < M; i++) {
         result->scores[i] = (float)(result->base + effects[i]);
-        result->most = fmax(result->most, -effects[i]);
-        result->least = fmin(result->least, -effects[i]);
+        const double drop = 0 - effects[i]; /* not -0 where there is none */
+        result->most = fmax(result->most, drop);
+        result->least = fmin(result->least, drop);
     }
     return make_map(a, effects, result);
 }

@@ -114,6 +114,14 @@ aosa_status ao_attribution_begin(struct ao_attribution *attribution);
 aosa_status ao_attribution_forward(struct ao_attribution *attribution);
 
 /*
+ * effects[i] = score of row i of `outputs`, [n][classes], minus that of the clip. AOSA_ERR_NUMERIC
+ * when one is no finite number, names it as mask first + i.
+ */
+aosa_status ao_attribution_effects(const struct ao_attribution *attribution,
+                                   const struct ao_map_result *result, const float *outputs, int n,
+                                   int first, double *effects);
+
+/*
  * Finishes one target of a method with masks from the effect X_i = f(x m_i) - f(x) of every mask,
  * exact or estimated: scores, most, least, map and normalised (heat_map.h).
  *

@@ -6,6 +6,11 @@ int ao_method_samples(const struct ao_method_options *options, int usual)
     return options->samples > 0 ? options->samples : usual;
 }
 
+int ao_method_budget(const struct ao_method_options *options, int usual)
+{
+    return options->budget > 0 ? options->budget : usual;
+}
+
 double ao_method_smooth(const struct ao_method_options *options, double usual)
 {
     return options->smooth < 0 ? usual : options->smooth;
@@ -53,7 +58,9 @@ const struct ao_option ao_method_option_table[] = {
     AO_OPT_REAL(ao_method_options, smooth, "smooth", "-1", -1, 1000, "PIXELS",
                 "sigma of a Gaussian over every frame of the map, where the short side is 112; -1 "
                 "for the method's usual one, 2 of aosa-refine, else 1"),
-    AO_OPT_INT(ao_method_options, budget, "budget", "64", 2, 1000000, "N", "aosa-refine: forwards"),
+    AO_OPT_INT(ao_method_options, budget, "budget", "0", 0, 1000000, "N",
+               "forwards, a backward counted as two; 0 for the method's usual number, 64 of "
+               "aosa-refine, 20 of aosa-guided"),
     AO_OPT_INT(ao_method_options, roots, "roots", "0", 0, 1000, "N",
                "aosa-refine: coarse tubes along the short side, 0: up to 4 for half the budget"),
     AO_OPT_TEXT(ao_method_options, areas, "areas", "0.1", "LIST",

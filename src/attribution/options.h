@@ -23,7 +23,7 @@ struct ao_method_options {
     int reduce;       /* gradient family: enum ao_reduce_kind, channels to one number */
     int accumulate;   /* masks: enum ao_accumulate, how drops become a map */
     double smooth;    /* masks: sigma of a Gaussian over the map, see smooth_map.h; -1: usual one */
-    int budget;       /* aosa-refine: forwards */
+    int budget;       /* aosa-refine, aosa-guided: forwards; 0: the method's usual number */
     int roots;        /* aosa-refine: coarse tubes along the short side; 0: from the budget */
     char *areas;      /* extremal family: parts of the clip, "0.05,0.1" */
     int iterations;   /* extremal family */
@@ -75,6 +75,9 @@ extern const struct ao_option ao_method_option_table[];
 
 /* --samples, or `usual` where it is 0. */
 int ao_method_samples(const struct ao_method_options *options, int usual);
+
+/* --budget, or `usual` where it is 0. */
+int ao_method_budget(const struct ao_method_options *options, int usual);
 
 /* --smooth, or `usual` where it is negative. */
 double ao_method_smooth(const struct ao_method_options *options, double usual);

@@ -34,7 +34,8 @@ enum {
     CHILDREN = 4,
     FINEST = 7,     /* side that is not cut any more, pixels where the short side is 112 */
     MOST_ROOTS = 4, /* along the short side, where --roots is 0 */
-    SMOOTH = 2,     /* sigma where --smooth is negative */
+    USUAL_BUDGET = 64,
+    SMOOTH = 2, /* sigma where --smooth is negative */
 };
 
 struct tube {
@@ -69,12 +70,17 @@ struct roots {
     double height, width; /* of a cell */
 };
 
+static int budget(const struct ao_attribution *a)
+{
+    return ao_method_budget(a->options, USUAL_BUDGET);
+}
+
 /* Roots along the short side: as many as leave half of the budget to the cuts. */
 static int roots_along(const struct ao_attribution *a)
 {
     const int wanted = a->options->roots;
     int g = 1;
-    while (g < MOST_ROOTS && 2 * (g + 1) * (g + 1) <= a->options->budget)
+    while (g < MOST_ROOTS && 2 * (g + 1) * (g + 1) <= budget(a))
         g++;
     return wanted ? wanted : g;
 }
@@ -91,7 +97,7 @@ static struct roots find_roots(const struct ao_attribution *a)
 static int count_tubes(const struct ao_attribution *a, const struct roots *roots)
 {
     const int first = roots->rows * roots->columns;
-    const int most = first + (a->options->budget - 1 - first) / CHILDREN * CHILDREN;
+    const int most = first + (budget(a) - 1 - first) / CHILDREN * CHILDREN;
     int64_t all = first, level = first;
     for (double size = fmax(roots->height, roots->width); size / 2 >= finest(a) && all < most;
          size /= 2)
@@ -105,10 +111,10 @@ aosa_status ao_passes_refine(const struct ao_attribution *a, int n_targets,
     const struct roots roots = find_roots(a);
     const int n = roots.rows * roots.columns;
     (void)n_targets;
-    if (n >= a->options->budget)
+    if (n >= budget(a))
         return ao_fail(AOSA_ERR_ARGUMENT,
-                       "--budget %d: the clip and %d coarse tubes take %d forwards",
-                       a->options->budget, n, 1 + n);
+                       "--budget %d: the clip and %d coarse tubes take %d forwards", budget(a), n,
+                       1 + n);
     *passes = (struct ao_passes){ .forwards = 1 + count_tubes(a, &roots) };
     return AOSA_OK;
 }
@@ -135,25 +141,14 @@ static void add_tube(struct refine *r, int at, struct tube tube)
 static aosa_status measure(struct refine *r, int more)
 {
     struct ao_attribution *a = r->a;
-    const struct aosa_model *model = a->model;
     struct aosa_mask_set some = *r->tubes; /* shares the arrays, has fewer masks */
     some.points += (size_t)r->n * (size_t)some.T;
     some.sizes += r->n;
     some.N = some.M = more;
     AO_TRY(ao_occluder_run(a->occluder, a->clip, &some, a->fill, &r->progress, r->outputs));
-    for (int k = 0; k < a->n_results; k++) {
-        double *effects = r->effects + (size_t)k * (size_t)r->capacity + r->n;
-        for (int i = 0; i < more; i++) {
-            const float *row = r->outputs + (size_t)(1 + i) * (size_t)model->classes;
-            effects[i] = ao_score(a->score, row, model->classes, model->probabilities,
-                                  a->results[k].target) -
-                         a->results[k].base;
-            if (!isfinite(effects[i]))
-                return ao_fail(AOSA_ERR_NUMERIC,
-                               "the score of tube %d is no finite number; try --score prob",
-                               r->n + i);
-        }
-    }
+    for (int k = 0; k < a->n_results; k++)
+        AO_TRY(ao_attribution_effects(a, &a->results[k], r->outputs + a->model->classes, more, r->n,
+                                      r->effects + (size_t)k * (size_t)r->capacity + r->n));
     r->n += more;
     a->passes.forwards += more;
     return AOSA_OK;

@@ -419,16 +419,19 @@ static void threads_and_backends_agree(void **state)
     assert_memory_equal(one.a.results[0].scores, other.a.results[0].scores,
                         (size_t)one.masks->M * sizeof(float));
     tear_down(&other);
-    set_up(&other, false, "mask=flow_one size=5 stride=4", "zero");
-    other.options.splits = 2;
-    other.options.adjust = AO_ADJUST_IP;
-    other.a.run.backend = AO_BACKEND_ONEDNN;
-    run(&other.a);
-    /* Two convolutions of 81 terms below 1, in float: 81 x 6e-8 each, and a mean. */
-    const double worst = compare_scores(&one.a, &other.a);
-    print_message("oneDNN against reference: worst score %.1e\n", worst);
-    assert_true(worst <= FLOATS + 2 * 81 * 6e-8);
-    tear_down(&other);
+    const enum ao_backend backends[] = { AO_BACKEND_ONEDNN, AO_BACKEND_REFERENCE_F64 };
+    for (int i = 0; i < 2; i++) {
+        set_up(&other, false, "mask=flow_one size=5 stride=4", "zero");
+        other.options.splits = 2;
+        other.options.adjust = AO_ADJUST_IP;
+        other.a.run.backend = backends[i];
+        run(&other.a);
+        /* Two convolutions of 81 terms below 1, in float: 81 x 6e-8 each, and a mean. */
+        const double worst = compare_scores(&one.a, &other.a);
+        print_message("backend %d against reference: worst score %.1e\n", (int)backends[i], worst);
+        assert_true(worst <= FLOATS + 2 * 81 * 6e-8);
+        tear_down(&other);
+    }
     tear_down(&one);
 }
 
