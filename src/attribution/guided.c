@@ -12,8 +12,9 @@
  * a score falls. Next are the ROUND masks of the largest estimated drop, of any target, until
  * --budget is spent. A backward counts as two forwards there.
  *
- * The map is that of exact occlusion with effect 0 for masks that were not measured: the estimates
- * choose, but never stand in the map. With a budget for all masks it is exact occlusion's.
+ * The map is that of exact occlusion with REST of the estimated effect for masks that were not
+ * measured: enough to put the rest of the clip in order, too little to be seen beside what was
+ * measured. With a budget for all masks it is exact occlusion's.
  *
  * Stopped by its progress function between rounds, the method answers with what it has.
  */
@@ -33,6 +34,7 @@ enum {
     LARGEST_SCALE = 2, /* s at most */
 };
 #define PRIOR 0.5
+#define REST 0.02
 
 struct guided {
     struct ao_attribution *a;
@@ -106,16 +108,19 @@ static double scale_of(const struct guided *g, int target)
     return fmin(fmax(both / square, 0), LARGEST_SCALE);
 }
 
+/* E of mask m for a target, whose s is `scale`. */
+static double estimate(const struct guided *g, int target, double scale, int m)
+{
+    const size_t at = row_of(g, target) + (size_t)m;
+    return (PRIOR * scale * g->first[at] + g->weighted[at]) / (PRIOR + g->weights[m]);
+}
+
 /* Largest estimated drop of mask m, over the targets; `scales` are theirs. */
 static double promise(const struct guided *g, const double *scales, int m)
 {
     double most = -HUGE_VAL;
-    for (int k = 0; k < g->a->n_results; k++) {
-        const size_t at = row_of(g, k) + (size_t)m;
-        const double estimate =
-            (PRIOR * scales[k] * g->first[at] + g->weighted[at]) / (PRIOR + g->weights[m]);
-        most = fmax(most, -estimate);
-    }
+    for (int k = 0; k < g->a->n_results; k++)
+        most = fmax(most, -estimate(g, k, scales[k], m));
     return most;
 }
 
@@ -226,6 +231,8 @@ static aosa_status climb(struct guided *g)
     for (int n; (n = choose_round(g)) > 0;) {
         const aosa_status status = measure(g, n);
         if (status == AOSA_ERR_CANCELLED && g->n > 0) {
+            for (int i = 0; i < n; i++)
+                g->measured[g->chosen[g->n + i]] = false;
             g->a->stopped = true;
             snprintf(g->a->warning, sizeof g->a->warning,
                      "stopped after %d of %d masks; the map is what they tell", g->n, g->capacity);
@@ -236,17 +243,22 @@ static aosa_status climb(struct guided *g)
     return AOSA_OK;
 }
 
-static aosa_status make_maps(const struct guided *g)
+/* Masks that were not measured have a part in the map, but no score of their own. */
+static aosa_status make_map(const struct guided *g, int target)
 {
     const struct ao_attribution *a = g->a;
-    for (int k = 0; k < a->n_results; k++) {
-        struct ao_map_result *result = &a->results[k];
-        AO_TRY(ao_attribution_from_effects(a, g->effects + row_of(g, k), result));
-        result->extra = json_pack("{s:i, s:b}", "measured", g->n, "stopped", (int)a->stopped);
-        if (!result->extra)
-            return ao_fail(AOSA_ERR_NOMEM, "aosa-guided: no memory");
-    }
-    return AOSA_OK;
+    struct ao_map_result *result = &a->results[target];
+    double *effects = g->effects + row_of(g, target);
+    const double scale = scale_of(g, target);
+    for (int m = 0; m < a->masks->M; m++)
+        if (!g->measured[m])
+            effects[m] = REST * estimate(g, target, scale, m);
+    AO_TRY(ao_attribution_from_effects(a, effects, result));
+    for (int m = 0; m < a->masks->M; m++)
+        if (!g->measured[m])
+            result->scores[m] = (float)result->base;
+    result->extra = json_pack("{s:i, s:b}", "measured", g->n, "stopped", (int)a->stopped);
+    return result->extra ? AOSA_OK : ao_fail(AOSA_ERR_NOMEM, "aosa-guided: no memory");
 }
 
 static aosa_status allocate(struct guided *g)
@@ -286,7 +298,8 @@ static aosa_status explain(struct guided *g)
     a->passes.forwards++;
     AO_TRY(climb(g));
     ao_lap(&a->seconds_run, &since);
-    AO_TRY(make_maps(g));
+    for (int k = 0; k < a->n_results; k++)
+        AO_TRY(make_map(g, k));
     ao_lap(&a->seconds_map, &since);
     return AOSA_OK;
 }
