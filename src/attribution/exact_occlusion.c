@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "attribution/method.h"
+#include "attribution/detail.h"
 #include "core/alloc.h"
 #include "core/clock.h"
 
-/* The score of every occluded clip by a forward of its own (spec A.8), then the map of A.9. */
+/* The score of every occluded clip by a forward of its own (spec A.8), then the map of A.9 and, for
+ * methods that read --detail, first order inside the masks (detail.h). */
 
 aosa_status ao_passes_masks(const struct ao_attribution *a, int n_targets, struct ao_passes *passes)
 {
-    (void)n_targets;
-    *passes = (struct ao_passes){ .forwards = 1 + (int64_t)a->masks->M };
+    const int detail = ao_detail_wanted(a) ? n_targets : 0;
+    *passes =
+        (struct ao_passes){ .forwards = 1 + (int64_t)a->masks->M + detail, .backwards = detail };
     return AOSA_OK;
 }
 
@@ -22,15 +24,18 @@ static aosa_status explain_target(const struct ao_attribution *a, const float *r
 static aosa_status explain(struct ao_attribution *a, float *rows, double *effects)
 {
     const size_t classes = (size_t)a->model->classes;
+    AO_TRY(ao_detail_measure(a));
     double since = ao_now();
     AO_TRY(ao_occluder_create(a->model, &a->run, &a->occluder));
     ao_lap(&a->seconds_prepare, &since);
     AO_TRY(ao_occluder_run(a->occluder, a->clip, a->masks, a->fill, a->progress, rows));
-    AO_TRY(ao_passes_masks(a, 0, &a->passes));
+    a->passes.forwards += 1 + a->masks->M;
     ao_lap(&a->seconds_run, &since);
-    for (size_t c = 0; c < classes; c++)
-        a->outputs[c] = rows[c];
-    AO_TRY(ao_attribution_begin(a));
+    if (!a->results) {
+        for (size_t c = 0; c < classes; c++)
+            a->outputs[c] = rows[c];
+        AO_TRY(ao_attribution_begin(a));
+    }
     for (int k = 0; k < a->n_results; k++)
         AO_TRY(explain_target(a, rows + classes, &a->results[k], effects));
     ao_lap(&a->seconds_map, &since);

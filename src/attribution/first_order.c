@@ -31,6 +31,7 @@
 #include <math.h>
 
 #include "attribution/box_sums.h"
+#include "attribution/detail.h"
 #include "attribution/first_order.h"
 #include "attribution/gradients.h"
 #include "attribution/mask_groups.h"
@@ -43,6 +44,7 @@ struct first_order {
     struct ao_box_list boxes;
     struct ao_box_sums sums; /* of the D that was read last */
     double *gradient;        /* [3][T][H][W] that was read last */
+    bool detail;             /* is wanted from the clip's */
     double *effects;         /* [n_results][M] f_i - f(x); NULL until the clip was read */
 
     struct ao_mask_groups groups; /* the expansions that are being run */
@@ -82,24 +84,28 @@ static double change(const struct row *row, int x)
     return (double)row->fill[x * row->fill_step] - (double)row->clip[x];
 }
 
+void ao_first_order_density(const struct ao_attribution *a, const double *gradient, int t, int y,
+                            double *density)
+{
+    const struct aosa_clip *clip = a->clip;
+    for (int x = 0; x < clip->W; x++)
+        density[x] = 0;
+    for (int c = 0; c < 3; c++) {
+        const struct row row = row_at(a, c, t, y);
+        const double *g = gradient + row_offset(clip, c, t, y);
+        for (int x = 0; x < clip->W; x++)
+            density[x] += g[x] * change(&row, x);
+    }
+}
+
 /* D of a gradient [3][T][H][W], float or double as the backend has it, before it is integrated. */
 static void write_density(const struct first_order *fo, const struct ao_view *gradient)
 {
-    const struct aosa_clip *clip = fo->a->clip;
     const struct ao_view dense = ao_view_dense(fo->gradient, AO_F64, &gradient->shape);
     ao_view_convert(&dense, gradient);
-    for (int t = 0; t < clip->T; t++)
-        for (int y = 0; y < clip->H; y++) {
-            double *density = ao_box_sums_row(&fo->sums, t, y);
-            for (int x = 0; x < clip->W; x++)
-                density[x] = 0;
-            for (int c = 0; c < 3; c++) {
-                const struct row row = row_at(fo->a, c, t, y);
-                const double *g = fo->gradient + row_offset(clip, c, t, y);
-                for (int x = 0; x < clip->W; x++)
-                    density[x] += g[x] * change(&row, x);
-            }
-        }
+    for (int t = 0; t < fo->a->clip->T; t++)
+        for (int y = 0; y < fo->a->clip->H; y++)
+            ao_first_order_density(fo->a, fo->gradient, t, y, ao_box_sums_row(&fo->sums, t, y));
 }
 
 /* The authors' sum_c g' (v0 - x') in place of D': x' is v0 where the anchor occludes. */
@@ -143,7 +149,7 @@ static aosa_status read_clip(void *context, int64_t variant, struct ao_map_resul
     double *effects = effects_of(fo, result);
     for (int m = 0; m < M; m++)
         effects[m] = ao_box_sums_mask(&fo->sums, &fo->boxes, m);
-    return AOSA_OK;
+    return fo->detail ? ao_detail_keep(fo->a, fo->gradient, result) : AOSA_OK;
 }
 
 static aosa_status read_group(void *context, int64_t variant, struct ao_map_result *result,
@@ -286,7 +292,7 @@ static aosa_status measure(struct first_order *fo)
 
 aosa_status ao_first_order_effects(struct ao_attribution *a, double **effects)
 {
-    struct first_order fo = { .a = a };
+    struct first_order fo = { .a = a, .detail = ao_detail_wanted(a) };
     const aosa_status status = measure(&fo);
     ao_mask_groups_fini(&fo.groups);
     ao_box_list_fini(&fo.boxes);

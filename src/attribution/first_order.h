@@ -13,4 +13,14 @@
  */
 aosa_status ao_first_order_effects(struct ao_attribution *attribution, double **effects);
 
+/*
+ * Row y of frame t of D(v) = sum over c of g(c, v) (v0 - x)(c, v): the first-order effect of hiding
+ * a voxel alone.
+ *
+ * @param gradient  g, [3][T][H][W].
+ * @param density   Gets [W].
+ */
+void ao_first_order_density(const struct ao_attribution *attribution, const double *gradient, int t,
+                            int y, double *density);
+
 #endif

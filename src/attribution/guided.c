@@ -14,7 +14,7 @@
  *
  * The map is that of exact occlusion with REST of the estimated effect for masks that were not
  * measured: enough to put the rest of the clip in order, too little to be seen beside what was
- * measured. With a budget for all masks it is exact occlusion's.
+ * measured. With a budget for all masks it is exact occlusion's, --detail included.
  *
  * Stopped by its progress function between rounds, the method answers with what it has.
  */

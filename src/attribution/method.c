@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "attribution/detail.h"
 #include "attribution/forward.h"
 #include "attribution/heat_map.h"
 #include "attribution/smooth_map.h"
@@ -108,7 +109,7 @@ static double mean_of(const float *map, size_t n)
 /* The authors' display form is of their own map. */
 bool ao_attribution_shows_drops(const struct ao_attribution *a, const struct ao_map_result *result)
 {
-    return result->scores && a->options->accumulate == AO_ACCUMULATE_VISIBLE;
+    return result->scores && !result->density && a->options->accumulate == AO_ACCUMULATE_VISIBLE;
 }
 
 static aosa_status make_map(const struct ao_attribution *a, const double *effects,
@@ -120,9 +121,10 @@ static aosa_status make_map(const struct ao_attribution *a, const double *effect
     else
         AO_TRY(ao_heat_map(a->masks, effects, result->map, &result->zero));
     AO_TRY(ao_smooth_map(result->map, a->clip->T, a->clip->H, a->clip->W,
-                         ao_method_smooth(options, 1), a->run.threads));
+                         ao_method_smooth(options, AO_SMOOTH_USUAL), a->run.threads));
     if (options->accumulate == AO_ACCUMULATE_CONTRAST)
         result->zero = mean_of(result->map, ao_clip_voxels(a->clip));
+    ao_detail_apply(a, result);
     if (ao_attribution_shows_drops(a, result))
         ao_heat_map_normalise(a->masks, effects, result->map, result->normalised);
     else
@@ -216,6 +218,7 @@ void ao_attribution_fini(struct ao_attribution *a)
 {
     for (int k = 0; a->results && k < a->n_results; k++) {
         ao_free(a->results[k].scores);
+        ao_free(a->results[k].density);
         ao_free(a->results[k].map);
         ao_free(a->results[k].normalised);
         json_decref(a->results[k].extra);

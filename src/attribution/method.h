@@ -72,6 +72,7 @@ struct ao_map_result {
     double probability; /* softmax probability of target.a on the clip */
     float *map;         /* [T][H][W] raw and signed: high where the class is seen */
     double zero;        /* value of the map where the clip does not matter for the target */
+    float *density;     /* [T][H][W] what --detail multiplies the map by; NULL: nothing */
     float *normalised;  /* the same for display, 0 to 255, 127.5 neutral */
     float *scores;      /* [M] score under each mask, exact or estimated; NULL without masks */
     double most, least; /* largest and smallest drop of the score under a mask; 0 without */

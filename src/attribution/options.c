@@ -58,6 +58,10 @@ const struct ao_option ao_method_option_table[] = {
     AO_OPT_REAL(ao_method_options, smooth, "smooth", "-1", -1, 1000, "PIXELS",
                 "sigma of a Gaussian over every frame of the map, where the short side is 112; -1 "
                 "for the method's usual one, 2 of aosa-refine, else 1"),
+    AO_OPT_CHOICE(ao_method_options, detail, "detail", "auto", AO_DETAIL_CHOICES,
+                  "gradient: the map of the masks times the first-order effect of every pixel, one "
+                  "more forward and backward; none: pixels of a mask count alike; auto: gradient "
+                  "with --accumulate contrast, where the network can go backward"),
     AO_OPT_INT(ao_method_options, budget, "budget", "0", 0, 1000000, "N",
                "forwards, a backward counted as two; 0 for the method's usual number, 64 of "
                "aosa-refine, 20 of aosa-guided"),

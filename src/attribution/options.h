@@ -23,6 +23,7 @@ struct ao_method_options {
     int reduce;       /* gradient family: enum ao_reduce_kind, channels to one number */
     int accumulate;   /* masks: enum ao_accumulate, how drops become a map */
     double smooth;    /* masks: sigma of a Gaussian over the map, see smooth_map.h; -1: usual one */
+    int detail;       /* aosa, aosa-guided: enum ao_detail, see detail.h */
     int budget;       /* aosa-refine, aosa-guided: forwards; 0: the method's usual number */
     int roots;        /* aosa-refine: coarse tubes along the short side; 0: from the budget */
     char *areas;      /* extremal family: parts of the clip, "0.05,0.1" */
@@ -37,6 +38,10 @@ struct ao_method_options {
  * a voxel. */
 enum ao_accumulate { AO_ACCUMULATE_VISIBLE, AO_ACCUMULATE_CONTRAST, AO_ACCUMULATE_COVERAGE };
 #define AO_ACCUMULATE_CHOICES "visible|contrast|coverage"
+
+/* What stands inside a mask: every pixel alike, or in proportion to first order. */
+enum ao_detail { AO_DETAIL_AUTO, AO_DETAIL_NONE, AO_DETAIL_GRADIENT };
+#define AO_DETAIL_CHOICES "auto|none|gradient"
 
 enum ao_segments_kind { AO_SEGMENTS_GRID, AO_SEGMENTS_SLIC };
 #define AO_SEGMENTS_CHOICES "grid|slic"
@@ -79,7 +84,8 @@ int ao_method_samples(const struct ao_method_options *options, int usual);
 /* --budget, or `usual` where it is 0. */
 int ao_method_budget(const struct ao_method_options *options, int usual);
 
-/* --smooth, or `usual` where it is negative. */
+/* --smooth, or `usual` where it is negative, mostly AO_SMOOTH_USUAL. */
+#define AO_SMOOTH_USUAL 1
 double ao_method_smooth(const struct ao_method_options *options, double usual);
 
 #endif

@@ -44,7 +44,7 @@ from pathlib import Path
 work = Path(sys.argv[1])
 result = json.loads((work / "a/result.json").read_text())
 assert result["options"]["stride"] == 28 and result["options"]["size"] == 16, result["options"]
-assert result["cost"]["forwards"] == result["masks"] + 1
+assert result["cost"]["forwards"] == result["masks"] + 2 and result["cost"]["backwards"] == 1
 assert len(result["targets"][0]["importance_per_frame"]) == 16
 assert len(result["targets"][0]["importance_per_track"]) == result["masks"]
 assert abs(sum(c["probability"] for c in result["top5"])) <= 1.000001
