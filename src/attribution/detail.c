@@ -93,8 +93,11 @@ aosa_status ao_detail_measure(struct ao_attribution *a)
     if (!asked_for(a) && !ao_detail_wanted(a))
         return AOSA_OK;
     const aosa_status status = go_back(a);
-    const bool cannot = status == AOSA_ERR_UNSUPPORTED || status == AOSA_ERR_NOMEM;
-    if (!cannot || a->results || a->options->detail == AO_DETAIL_GRADIENT)
+    /* Without memory there is no plain map instead: the same input always gives the same one. */
+    if (status == AOSA_ERR_NOMEM)
+        return ao_fail_in(status,
+                          "the backward pass of --detail, which --detail none does without");
+    if (status != AOSA_ERR_UNSUPPORTED || a->options->detail == AO_DETAIL_GRADIENT)
         return status;
     snprintf(a->warning, sizeof a->warning, "no --detail, pixels of a mask count alike: %s",
              aosa_error_message());

@@ -27,8 +27,8 @@ aosa_status ao_detail_keep(const struct ao_attribution *attribution, const doubl
 
 /*
  * Where it is wanted: by a forward and a backward of the clip for each target, with which the
- * attribution begins. With `auto`, a network that cannot (AOSA_ERR_UNSUPPORTED, AOSA_ERR_NOMEM) is
- * a warning, and the attribution has not begun. Those of ao_gradients_open and ao_gradients_clip.
+ * attribution begins. With `auto`, a network that cannot (AOSA_ERR_UNSUPPORTED) is a warning, and
+ * the attribution has not begun. Those of ao_gradients_open and ao_gradients_clip.
  */
 aosa_status ao_detail_measure(struct ao_attribution *attribution);
 
