@@ -419,29 +419,32 @@ def figure(runs, results, path):
     import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(1, 2, figsize=(15, 6.5))
+    fig, axes = plt.subplots(2, 1, figsize=(13, 13))
     at_cost = {}
     for number, run in enumerate(runs, 1):
         clips = results[run.name]
         cost = max(1, np.mean([row["forwards"] + 2 * row["backwards"] for row in clips.values()]))
         beside = at_cost[round(cost)] = at_cost.get(round(cost), -1) + 1
         ours = run.method.startswith(("aosa", "first"))
-        for ax, key in zip(axes, ("pointing", "deletion"), strict=True):
-            mean, low, high = interval(column(clips, key).values())
-            x = cost * 1.13 ** beside
-            ax.errorbar(x, mean, [[mean - low], [high - mean]], fmt="o", ms=4, lw=1,
-                        color="tab:red" if ours else "tab:blue",
-                        label=f"{number} {run.name}" if key == "deletion" else None)
-            ax.annotate(number, (x, high), fontsize=8, ha="center", xytext=(0, 2),
+        missed = {clip: 1 - value for clip, value in column(clips, "pointing").items()}
+        for ax, values in zip(axes, (missed, column(clips, "deletion")), strict=True):
+            mean, low, high = interval(values.values())
+            x, floor = cost * 1.09 ** beside, 1e-3
+            ax.errorbar(x, max(mean, floor), [[max(mean, floor) - max(low, floor)], [high - mean]],
+                        fmt="o", ms=4, lw=1, color="tab:red" if ours else "tab:blue",
+                        label=f"{number} {run.name}" if ax is axes[1] else None)
+            ax.annotate(number, (x, high), fontsize=9, ha="center", xytext=(0, 2),
                         textcoords="offset points")
-    for ax, key in zip(axes, ("pointing", "deletion"), strict=True):
+    for ax, name in zip(axes, ("frames whose peak misses (1 - pointing)", "deletion"), strict=True):
         ax.set_xscale("log")
+        ax.set_yscale("log")
         ax.set_xlabel("passes a clip (a backward counts as two forwards)")
-        ax.set_ylabel(f"{key} ({'lower' if key in LOWER else 'higher'} is better)")
-        ax.grid(alpha=0.3)
-    axes[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        ax.set_ylabel(f"{name}, lower is better")
+        ax.grid(alpha=0.3, which="both")
+    axes[1].legend(fontsize=9, ncol=5, loc="upper center", bbox_to_anchor=(0.5, -0.1),
+                   frameon=False)
     fig.tight_layout()
-    fig.savefig(path, dpi=100)
+    fig.savefig(path, dpi=80)
 
 
 # --- the whole ---------------------------------------------------------------------------------------
