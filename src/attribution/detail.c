@@ -104,15 +104,28 @@ aosa_status ao_detail_measure(struct ao_attribution *a)
     return AOSA_OK;
 }
 
+static double above_zero(const struct ao_map_result *result, size_t i)
+{
+    return fmax((double)result->map[i] - result->zero, 0);
+}
+
+/* What keeps the sum over the voxels above zero; 0 where first order is silent on all of them. */
+static double scale_of(const struct ao_map_result *result, size_t n)
+{
+    double plain = 0, weighed = 0;
+    for (size_t i = 0; i < n; i++) {
+        plain += above_zero(result, i);
+        weighed += above_zero(result, i) * (double)result->density[i];
+    }
+    return weighed > 0 ? plain / weighed : 0;
+}
+
 void ao_detail_apply(const struct ao_attribution *a, struct ao_map_result *result)
 {
     const size_t n = ao_clip_voxels(a->clip);
-    double sum = 0;
-    for (size_t i = 0; result->density && i < n; i++)
-        sum += (double)result->density[i];
-    if (!(sum > 0))
+    const double scale = result->density ? scale_of(result, n) : 0;
+    if (!(scale > 0))
         return;
-    const double scale = (double)n / sum;
     for (size_t i = 0; i < n; i++) {
         const double above = (double)result->map[i] - result->zero;
         result->map[i] = (float)(above > 0 ? above * (double)result->density[i] * scale : above);

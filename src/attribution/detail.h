@@ -8,8 +8,8 @@
  * --detail gradient: exact effects say which masks matter, first order says where inside them. From
  * its zero, the map of the masks is multiplied, where it is positive, by
  *     d(v) = |sum over c of g(c, v) (v0 - x)(c, v)|,   g = dscore/dclip at the clip x, v0 the fill,
- * smoothed as the map is and divided by its mean over the clip; its zero becomes 0. What is below
- * stays as it is: multiplied too, insertion loses (doc/experiments.md).
+ * smoothed as the map is and scaled so that the sum above zero stays what it was; the map's zero
+ * becomes 0. What is below stays as it is: multiplied too, insertion loses (doc/experiments.md).
  */
 
 /* Whether the maps of this run have it: the method reads the option, and it is `gradient`, or
@@ -33,7 +33,7 @@ aosa_status ao_detail_keep(const struct ao_attribution *attribution, const doubl
 aosa_status ao_detail_measure(struct ao_attribution *attribution);
 
 /* Multiplies result->map, which is complete but for this; does nothing without density or where it
- * is 0 everywhere. */
+ * is 0 wherever the map is above its zero. */
 void ao_detail_apply(const struct ao_attribution *attribution, struct ao_map_result *result);
 
 #endif

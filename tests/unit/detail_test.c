@@ -79,16 +79,17 @@ static void the_map_above_its_zero_is_multiplied_by_first_order(void **state)
     set_up(&rig);
     const struct ao_map_result *result = run(&rig, "aosa", "none");
     static double plain[VOXELS];
-    double mean = 0;
+    double sum = 0, weighed = 0;
     for (int i = 0; i < VOXELS; i++) {
         plain[i] = (double)result->map[i] - result->zero;
-        mean += density(&rig, i) / VOXELS;
+        sum += fmax(plain[i], 0);
+        weighed += fmax(plain[i], 0) * density(&rig, i);
     }
     result = run(&rig, "aosa", "gradient");
     double worst = 0, most = 0;
     int above = 0;
     for (int i = 0; i < VOXELS; i++) {
-        const double want = plain[i] > 0 ? plain[i] * density(&rig, i) / mean : plain[i];
+        const double want = plain[i] > 0 ? plain[i] * density(&rig, i) * sum / weighed : plain[i];
         worst = fmax(worst, fabs((double)result->map[i] - want));
         most = fmax(most, fabs(want));
         above += plain[i] > 0;
