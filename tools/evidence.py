@@ -502,6 +502,11 @@ The first row is better than the second: yes, no, or not told at p < .05 (Holm-c
 {real}
 """
 
+PARTIAL = """
+Of {names}, fewer than {n} clips are done. Clips come class by class, those of moving targets first, so these rows' means stand for other clips than the rest; their marks
+compare like with like.
+"""
+
 REAL_WORDS = """Eight signs and five actions of the reference data, each with a small network trained on those very clips, so the figures say how a map fits its network and
 little about networks. Deletion and insertion are over all {n}; boxes there are for {boxes}, those of the signs hands found automatically, not by people, of
 CliffDiving by people; any of the boxes counts."""
@@ -525,6 +530,10 @@ def write_page(args, bench, results, real_results):
         split=split_table(METHODS, results), claims=claims_table(CLAIMS, results), real=real,
         real_words=words, **tables)
     missing = [name for name, clips in results.items() if not clips]
+    n = len(listed(bench.right))
+    partial = [run.name for run in METHODS if 0 < len(results[run.name]) < n]
+    if partial:
+        page += PARTIAL.format(n=n, names=", ".join(partial))
     if missing:
         page += "\nNot run yet: " + ", ".join(missing) + ".\n"
     figure([run for run in METHODS + CUTS_OF_COST if results[run.name]], results,
