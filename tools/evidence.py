@@ -12,7 +12,6 @@ their number. Needs numpy and matplotlib.
 """
 import argparse
 import concurrent.futures
-import csv
 import json
 import pathlib
 import shutil
@@ -194,10 +193,10 @@ class Real:
                       "--labels", data / "labels" / f"{name}.txt", "--preset", "kenshohara",
                       "--root", data, "--lists", self.list, "--box-class", "any", *options]
 
-    def clips(self, run):
-        return min(self.n, run.clips) if run.clips else self.n
+    def clips(self, _):
+        return self.n
 
-    def options(self, run):
+    def options(self, _):
         return self.given
 
 
@@ -524,13 +523,13 @@ def write_page(args, bench, results, real_results):
         real = table(METHODS, real_results, alike=False)
         words = REAL_WORDS.format(n=len(clips), boxes=len(column(clips, "pointing")))
     reference = " --reference FOLDER" if args.reference else ""
+    n = len(listed(bench.right))
     page = PAGE.format(
         command=f"tools/evidence.py --clips {args.clips} --seed {args.seed}{reference}",
-        n=len(listed(bench.right)), seed=args.seed, clips=args.clips, cuts=CUTS, some=SOME, few=FEW,
+        n=n, seed=args.seed, clips=args.clips, cuts=CUTS, some=SOME, few=FEW,
         split=split_table(METHODS, results), claims=claims_table(CLAIMS, results), real=real,
         real_words=words, **tables)
     missing = [name for name, clips in results.items() if not clips]
-    n = len(listed(bench.right))
     partial = [run.name for run in METHODS if 0 < len(results[run.name]) < n]
     if partial:
         page += PARTIAL.format(n=n, names=", ".join(partial))

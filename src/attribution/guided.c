@@ -124,7 +124,7 @@ static double promise(const struct guided *g, const double *scales, int m)
     return most;
 }
 
-/* The next mask, the first of equals; -1 when all are measured. */
+/* The next mask, the first of equals; there is one. */
 static int choose(const struct guided *g, const double *scales)
 {
     int best = -1;

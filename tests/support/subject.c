@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/subject.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -105,6 +107,42 @@ aosa_status subject_run(struct subject *s, const char *method)
     s->a.outputs = ao_alloc((size_t)s->model.classes, sizeof *s->a.outputs);
     assert_non_null(s->a.outputs);
     return s->a.method->run(&s->a);
+}
+
+/* A copy of the map of target 0, freed by the caller. */
+static float *run_by(struct subject *s, const char *method, enum ao_engine engine, int threads,
+                     int forwards)
+{
+    const size_t bytes = ao_clip_voxels(s->clip) * sizeof(float);
+    s->a.run = (struct ao_occluder_options){
+        .engine = engine, .backend = AO_BACKEND_ONEDNN, .threads = threads, .batch = 1
+    };
+    if (subject_run(s, method) != AOSA_OK)
+        fail_msg("%s: %s", method, aosa_error_message());
+    assert_int_equal(s->a.passes.forwards, forwards);
+    float *map = malloc(bytes);
+    assert_non_null(map);
+    memcpy(map, s->a.results[0].map, bytes);
+    return map;
+}
+
+void subject_compare_engines(struct subject *s, const char *method, int forwards, double share)
+{
+    const size_t n = ao_clip_voxels(s->clip);
+    float *delta = run_by(s, method, AO_ENGINE_DELTA, 1, forwards);
+    float *threaded = run_by(s, method, AO_ENGINE_DELTA, 2, forwards);
+    float *dense = run_by(s, method, AO_ENGINE_DENSE, 1, forwards);
+    double worst = 0, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        worst = fmax(worst, fabs((double)delta[i] - (double)dense[i]));
+        most = fmax(most, fabs((double)dense[i]));
+    }
+    print_message("%s: delta and dense differ by %g of %g\n", method, worst, most);
+    assert_memory_equal(delta, threaded, n * sizeof *delta);
+    assert_true(worst <= share * most);
+    free(delta);
+    free(threaded);
+    free(dense);
 }
 
 void subject_close(struct subject *s)

@@ -30,6 +30,14 @@ void subject_set(struct subject *subject, const char *option, const char *text);
 /* Runs that method; results of an earlier run are freed, the map of target 0 is a.results[0]. */
 aosa_status subject_run(struct subject *subject, const char *method);
 
+/*
+ * Runs the method on the delta engine with one and with two threads and on the dense engine. Each
+ * takes `forwards` passes; threads give the same bits, and the engines' maps differ by at most
+ * `share` of the largest value.
+ */
+void subject_compare_engines(struct subject *subject, const char *method, int forwards,
+                             double share);
+
 void subject_close(struct subject *subject);
 
 #endif

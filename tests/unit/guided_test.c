@@ -271,34 +271,15 @@ static void both_engines_and_any_threads_agree(void **state)
 {
     (void)state;
     struct subject s;
-    static float maps[3][16 * 112 * 112];
-    const struct ao_occluder_options runs[] = {
-        { .engine = AO_ENGINE_DELTA, .backend = AO_BACKEND_ONEDNN, .threads = 1, .batch = 1 },
-        { .engine = AO_ENGINE_DELTA, .backend = AO_BACKEND_ONEDNN, .threads = 2, .batch = 1 },
-        { .engine = AO_ENGINE_DENSE, .backend = AO_BACKEND_ONEDNN, .threads = 1, .batch = 1 },
-    };
     subject_open(&s, "demo");
     struct ao_flow_field *flow = random_flow(s.clip->T, s.clip->H, s.clip->W, 2, 7);
     struct aosa_mask_set *masks = generate(flow, NULL, "mask=flow_one partners=1");
     struct ao_fill fill = { 0 };
     s.a.masks = masks;
     s.a.fill = &fill;
-    for (int i = 0; i < 3; i++) {
-        s.a.run = runs[i];
-        if (subject_run(&s, "aosa-guided") != AOSA_OK)
-            fail_msg("%s", aosa_error_message());
-        assert_int_equal(s.a.passes.forwards, 2 + 16);
-        memcpy(maps[i], s.a.results[0].map, sizeof maps[i]);
-    }
-    double worst = 0, most = 0;
-    for (size_t i = 0; i < sizeof maps[0] / sizeof maps[0][0]; i++) {
-        worst = fmax(worst, fabs((double)maps[0][i] - (double)maps[2][i]));
-        most = fmax(most, fabs((double)maps[2][i]));
-    }
-    print_message("delta and dense differ by %g of %g\n", worst, most);
-    assert_memory_equal(maps[0], maps[1], sizeof maps[0]);
-    assert_true(worst <= 1e-3 * most); /* doc/delta.md: scores err by up to 1e-4 of the largest
-                                          drop; a voxel is in four masks with their partners */
+    /* doc/delta.md: scores err by up to 1e-4 of the largest drop; a voxel is in four masks with
+     * their partners. */
+    subject_compare_engines(&s, "aosa-guided", 2 + 16, 1e-3);
     subject_close(&s);
     ao_mask_set_destroy(&masks);
     ao_flow_field_destroy(&flow);
