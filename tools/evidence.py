@@ -94,6 +94,11 @@ MOTION = [  # does the mask have to follow, with everything else equal? and do p
     setting("8 partners", "--partners", 8),
     setting("3 partners at random", "--partners", 3, "--stack", "random"),
 ]
+# First order from these layers on, exact before them.
+BUNDLED_LAYERS = {"after the stem": "/stem/stem.2/Relu",
+                  **{f"after block {i}": f"/block{i}/Relu_1" for i in (1, 2, 3)}}
+REAL_LAYERS = {"after the stem": "/pool/MaxPool",
+               **{f"after block {i + 1}": f"/layers/layers.{i}/Relu_1" for i in range(4)}}
 CUTS_OF_COST = [  # between one pass and exact
     setting("aosa-guided 12", "--budget", 12, method="aosa-guided"),
     setting("aosa-guided 36", "--budget", 36, method="aosa-guided"),
@@ -105,6 +110,8 @@ CUTS_OF_COST = [  # between one pass and exact
     setting("first_order 2 x 2", "--splits", 2, method="first_order"),
     setting("first_order 4 x 4", "--splits", 4, method="first_order"),
     setting("first_order local fill", "--fill", "local", method="first_order"),
+    *(setting(f"first_order {name}", "--layer", node, method="first_order")
+      for name, node in BUNDLED_LAYERS.items()),
     setting("stride 16", "--stride", 16),
     setting("size 32 stride 16", "--size", 32, "--stride", 16),
     setting("size 32 stride 32", "--size", 32, "--stride", 32),
@@ -145,7 +152,8 @@ class Bench:
     def __init__(self, args):
         self.folder = args.work / f"bench-{args.seed}-{args.clips}"
         self.runs = args.work / f"runs-{args.seed}-{args.clips}"
-        self.model = args.model
+        self.name, self.layers = "bench", BUNDLED_LAYERS
+        self.network = ["-m", args.model]
         self.right = self.folder / "right"
         if not (self.folder / "boxes.csv").exists():
             call([args.aosa, "demo-bench", "-q", "-o", self.folder, "--clips", args.clips,
@@ -155,7 +163,7 @@ class Bench:
 
     def named_rightly(self, args):
         names = listed(self.folder / "ucfTrainTestlist")
-        text = call([args.aosa, "predict", "-q", "--json", "-m", self.model] +
+        text = call([args.aosa, "predict", "-q", "--json", *self.network] +
                     [self.folder / name for name in names], stdout=subprocess.PIPE).stdout
         tops = [answer["top5"][0]["label"] for answer in objects(text)]
         return [n for n, top in zip(names, tops, strict=True) if n.split("/")[0] == top]
@@ -170,11 +178,16 @@ class Bench:
         n = len(listed(self.right))
         return min(n, run.clips) if run.clips else n
 
+    def videos(self):
+        """Some for what is looked at clip by clip: (path, label)."""
+        names = listed(self.right)[:FEW]
+        return [(self.folder / name, name.split("/")[0]) for name in names]
+
     def options(self, run):
         lists = self.right.with_name(f"right-{run.clips}") if run.clips else self.right
         if not lists.exists():
             self.write_list(lists, listed(self.right)[:run.clips])
-        return ["-m", self.model, "--dataset", "ucf101", "--root", self.folder, "--lists", lists,
+        return [*self.network, "--dataset", "ucf101", "--root", self.folder, "--lists", lists,
                 "--boxes", self.folder / "boxes.csv"]
 
 
@@ -189,12 +202,18 @@ class Real:
         rows = [f"clips/{path},{label},{f'annotations/{boxes}' if boxes else ''}"
                 for path, label, boxes in clips]
         self.list.write_text("\n".join(["path,label,boxes", *rows]) + "\n")
-        self.given = ["-m", data / "models" / f"r3d10_{name}.onnx",
-                      "--labels", data / "labels" / f"{name}.txt", "--preset", "kenshohara",
-                      "--root", data, "--lists", self.list, "--box-class", "any", *options]
+        self.layers = REAL_LAYERS
+        self.network = ["-m", data / "models" / f"r3d10_{name}.onnx",
+                        "--labels", data / "labels" / f"{name}.txt", "--preset", "kenshohara",
+                        *options]
+        self.given = [*self.network, "--root", data, "--lists", self.list, "--box-class", "any"]
+        self.of = [(data / "clips" / path, label) for path, label, _ in clips]
 
     def clips(self, _):
         return self.n
+
+    def videos(self):
+        return self.of
 
     def options(self, _):
         return self.given
@@ -247,6 +266,43 @@ def evaluate_all(args, dataset, runs):
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for future in [pool.submit(evaluate, args, dataset, run) for run in runs]:
             future.result()
+
+
+def explain(args, dataset, video, label, score, name, *options):
+    """Effects of all masks on one clip, and the GMACs of the walk."""
+    folder = args.work / f"cuts-{dataset.name}" / f"{name}-{score}".replace(" ", "_") / video.stem
+    if not (folder / "result.json").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        call([args.aosa, "explain", "-q", "-t", 1, *dataset.network, video, "--target", label,
+              "--score", score, *options, "-o", folder])
+    result = json.loads((folder / "result.json").read_text())
+    tracks = result["targets"][0]["importance_per_track"]
+    return np.array([track[3] for track in tracks]), result["cost"].get("gmacs_done", 0.0)
+
+
+def ranks(x):
+    return np.argsort(np.argsort(x))
+
+
+def closeness(args, dataset, score):
+    """{cut: [(r, rank r, error, share of the work) of each clip]} of estimated to exact effects."""
+    cuts = {"at the clip": None} | dataset.layers
+
+    def of_video(pair):
+        video, label = pair
+        exact, work = explain(args, dataset, video, label, score, "exact", "--method", "aosa", *PLAIN)
+        rows = {}
+        for name, layer in cuts.items():
+            options = ["--layer", layer] if layer else []
+            got, part = explain(args, dataset, video, label, score, name, "--method", "first_order",
+                                *options)
+            rows[name] = (np.corrcoef(got, exact)[0, 1], np.corrcoef(ranks(got), ranks(exact))[0, 1],
+                          np.sqrt(np.mean((got - exact) ** 2) / np.mean(exact ** 2)), part / work)
+        return rows
+
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        found = list(pool.map(of_video, dataset.videos()))
+    return {name: [rows[name] for rows in found] for name in cuts}
 
 
 def read_run(dataset, run):
@@ -350,8 +406,8 @@ def table(runs, results, base="aosa", alike=True):
                 d = differences(column(clips, key), column(rows[base], key)).mean()
                 mark = " +" if (d > 0) != (key in LOWER) else " -"
             cells.append(cell(column(clips, key).values()) + mark)
-        cost = [np.mean([row[k] for row in clips.values()])
-                for k in ("forwards", "backwards", "seconds")]
+        cost = [of([row[k] for row in clips.values()]) for of, k in
+                ((np.mean, "forwards"), (np.mean, "backwards"), (np.median, "seconds"))]
         lines.append(f"| {name} | {len(clips)} | " + " | ".join(cells) +
                      f" | {cost[0]:.0f} | {cost[1]:.0f} | {cost[2]:.2f} |")
     return "\n".join(lines)
@@ -365,6 +421,20 @@ def split_table(runs, results):
             cells = [cell(column(results[run.name], key, keep).values())
                      for key in ("pointing", "energy", "deletion") for keep in (moves, stays)]
             lines.append(f"| {run.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def closeness_table(found):
+    """found: {network: {score: closeness}}."""
+    if not found:
+        return "Not run yet."
+    lines = ["| network | first order | work | prob: r | rank r | error | logit: r | rank r | error |",
+             "|---" * 9 + "|"]
+    for network, scores in found.items():
+        for name, rows in scores["prob"].items():
+            prob, logit = (np.array(part[name]).T for part in scores.values())
+            cells = [cell(values) for values in (*prob[:3], *logit[:3])]
+            lines.append(f"| {network} | {name} | {prob[3].mean():.0%} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -454,8 +524,8 @@ Made by `{command}`; do not edit. {n} rendered clips (`aosa demo-bench --seed {s
 bundled network names rightly; no setting was chosen on them. The label's class is explained; pointing is the share of annotated frames whose peak is in the
 box grown by 7 pixels of 112, clip whether the map's one peak is, energy the positive part inside the boxes; curves have {cuts} cuts to the training mean.
 Means with bootstrap intervals of 95 %; + and - tell a better and a worse mean than the first row's on the same clips at p < .05 (sign-flip test, Holm-corrected in
-its column). `plain` means `--detail none`, as all settings of the masks are compared, and the authors' map. Settings are measured on the first {some} of the clips, what takes minutes on the first {few}. Seconds are wall clock on one thread of a machine that did
-other things beside. What was tried on other clips, and what lost, is in [experiments.md](experiments.md).
+its column). `plain` means `--detail none`, as all settings of the masks are compared, and the authors' map. Settings are measured on the first {some} of the clips, what takes minutes on the first {few}. Seconds are medians of wall clock on
+one thread of a machine that did other things beside. What was tried on other clips, and what lost, is in [experiments.md](experiments.md).
 
 ## Methods
 
@@ -490,6 +560,14 @@ The first row is better than the second: yes, no, or not told at p < .05 (Holm-c
 
 {cuts_of_cost}
 
+### How close estimates are to exact effects
+
+`--layer` follows what a mask changes exactly as far as a layer, and takes first order from there. Per clip, over its masks: Pearson's and Spearman's
+correlation of estimated with exact effects, and the rms error over the rms effect; then the mean over {few} rendered and, with --reference, the real
+clips. Work is the walk's multiply-accumulates beside those of exact occlusion, the two passes of the gradient left out.
+
+{closeness}
+
 ## Settings of the masks
 
 {ablations}
@@ -511,7 +589,7 @@ little about networks. Deletion and insertion are over all {n}; boxes there are 
 CliffDiving by people; any of the boxes counts."""
 
 
-def write_page(args, bench, results, real_results):
+def write_page(args, bench, results, real_results, close):
     groups = {"methods": METHODS, "more": MORE, "motion": MOTION, "cuts_of_cost": CUTS_OF_COST,
               "ablations": ABLATIONS}
     tables = {name: table(runs, results, alike=runs is not METHODS,
@@ -528,7 +606,7 @@ def write_page(args, bench, results, real_results):
         command=f"tools/evidence.py --clips {args.clips} --seed {args.seed}{reference}",
         n=n, seed=args.seed, clips=args.clips, cuts=CUTS, some=SOME, few=FEW,
         split=split_table(METHODS, results), claims=claims_table(CLAIMS, results), real=real,
-        real_words=words, **tables)
+        real_words=words, closeness=closeness_table(close), **tables)
     missing = [name for name, clips in results.items() if not clips]
     partial = [run.name for run in METHODS if 0 < len(results[run.name]) < n]
     if partial:
@@ -559,6 +637,16 @@ def run_real(args, chosen):
     return {name: parts[0] | parts[1] if all(parts) else {} for name, parts in results.items()}
 
 
+def run_closeness(args, bench, wanted):
+    if wanted is not None and "closeness" not in wanted and not (args.work / "cuts-bench").exists():
+        return {}
+    datasets = {"bundled": bench}
+    if args.reference:
+        datasets |= {real.name: real for real in real_clips(args)}
+    return {name: {score: closeness(args, dataset, score) for score in ("prob", "logit")}
+            for name, dataset in datasets.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--aosa", type=pathlib.Path, required=True)
@@ -570,7 +658,7 @@ def main():
     parser.add_argument("--seed", type=int, default=TEST)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="evaluate these rows now, in this order, with commas, '' for "
-                        "none; the page shows all that are done")
+                        "none, 'closeness' among them; the page shows all that are done")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     wanted = None if args.only is None else args.only.split(",")
@@ -579,7 +667,8 @@ def main():
         return runs if wanted is None else [r for name in wanted for r in runs if r.name == name]
 
     bench, results = run_bench(args, chosen)
-    write_page(args, bench, results, run_real(args, chosen))
+    real = run_real(args, chosen)
+    write_page(args, bench, results, real, run_closeness(args, bench, wanted))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,6 @@ void ao_cam_rectify(const struct ao_cam *cam, double *map)
         map[i] = fmax(map[i], 0);
 }
 
-static json_t *layer_json(const struct ao_layer *layer)
-{
-    return json_pack("{s:{s:o, s:o, s:s, s:i, s:[I, I, I, I]}}", "layer", "value",
-                     ao_json_text(layer->name), "node", ao_json_text(layer->node), "operator",
-                     layer->type, "index", layer->index, "shape", (json_int_t)layer->C,
-                     (json_int_t)layer->t, (json_int_t)layer->h, (json_int_t)layer->w);
-}
-
 aosa_status ao_cam_finish(const struct ao_attribution *a, const struct ao_cam *cam,
                           const double *map, struct ao_map_result *result)
 {
@@ -34,7 +26,7 @@ aosa_status ao_cam_finish(const struct ao_attribution *a, const struct ao_cam *c
     const struct ao_extent from = { layer->t, layer->h, layer->w };
     const struct ao_extent to = { a->clip->T, a->clip->H, a->clip->W };
     float *rounded = ao_alloc(cam->cells, sizeof *rounded);
-    result->extra = layer_json(layer);
+    result->extra = ao_layer_json(layer);
     if (!rounded || !result->extra) {
         ao_free(rounded);
         return ao_fail(AOSA_ERR_NOMEM, "layer '%s': no memory for its map", layer->name);

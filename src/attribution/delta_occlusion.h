@@ -22,6 +22,14 @@ struct ao_delta_team {
 };
 
 /*
+ * Into a zeroed team, for the whole network or, where `until` is not -1, the part up to that value
+ * (ao_delta_create_until). The caller destroys it in any case. Borrows the model.
+ */
+aosa_status ao_delta_team_create(const struct aosa_model *model, int32_t until, int threads,
+                                 struct ao_delta_team *team);
+void ao_delta_team_destroy(struct ao_delta_team *team);
+
+/*
  * As ao_occlusion_outputs, by the delta engine: one dense pass over the clip, then batches of
  * AO_DELTA_BATCH masks, one batch to a thread. Masks are batched in their order, so the bits do
  * not depend on the number of threads.
@@ -29,6 +37,12 @@ struct ao_delta_team {
 aosa_status ao_delta_occlusion(struct ao_delta_team *team, const struct aosa_clip *clip,
                                const struct aosa_mask_set *masks, const struct ao_fill *fill,
                                const struct ao_progress *progress, float *outputs);
+
+/* As ao_occluder_project, of a team that goes up to a value. */
+aosa_status ao_delta_projections(struct ao_delta_team *team, const struct aosa_clip *clip,
+                                 const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                                 const struct ao_progress *progress, const float *gradients, int n,
+                                 double *products);
 
 /* Makes the pass over that clip once for all runs to come on it, and answers its outputs. */
 aosa_status ao_delta_team_keep(struct ao_delta_team *team, const struct aosa_clip *clip,

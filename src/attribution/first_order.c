@@ -26,11 +26,13 @@
  *   ip           one group for each connected component of the outliers of a side, by the formula
  *                above. The authors' code stops with an error (Q8).
  *
- * Every expansion is one more forward and backward.
+ * Every expansion is one more forward and backward. --layer begins the approximation at a layer
+ * instead (cut.h).
  */
 #include <math.h>
 
 #include "attribution/box_sums.h"
+#include "attribution/cut.h"
 #include "attribution/detail.h"
 #include "attribution/first_order.h"
 #include "attribution/gradients.h"
@@ -323,7 +325,7 @@ aosa_status ao_run_first_order(struct ao_attribution *a)
                        "masks have %d; take --adjust simple-fixed, or leave the masks unstacked",
                        M, n_members);
     double *effects = NULL;
-    AO_TRY(ao_first_order_effects(a, &effects));
+    AO_TRY(a->options->layer ? ao_cut_effects(a, &effects) : ao_first_order_effects(a, &effects));
     const aosa_status status = explain(a, effects);
     ao_free(effects);
     return status;
@@ -334,6 +336,8 @@ aosa_status ao_passes_first_order(const struct ao_attribution *a, int n_targets,
                                   struct ao_passes *passes)
 {
     int64_t expansions = 1;
+    if (a->options->layer)
+        return ao_cut_passes(a, n_targets, passes);
     if (a->options->splits > 0) {
         struct ao_mask_groups groups;
         AO_TRY(ao_mask_groups_split(a->masks, a->options->splits, &groups));

@@ -270,3 +270,11 @@ struct ao_view ao_layer_view(const struct ao_layer *layer, const struct ao_view 
     }
     return view;
 }
+
+json_t *ao_layer_json(const struct ao_layer *layer)
+{
+    return json_pack("{s:{s:o, s:o, s:s, s:i, s:[I, I, I, I]}}", "layer", "value",
+                     ao_json_text(layer->name), "node", ao_json_text(layer->node), "operator",
+                     layer->type, "index", layer->index, "shape", (json_int_t)layer->C,
+                     (json_int_t)layer->t, (json_int_t)layer->h, (json_int_t)layer->w);
+}

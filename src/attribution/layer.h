@@ -42,4 +42,7 @@ aosa_status ao_layer_find(const struct aosa_model *model, const char *text, stru
 /* Its values at batch 1, with the batch axis or without, seen as [C][t][h][w]. */
 struct ao_view ao_layer_view(const struct ao_layer *layer, const struct ao_view *values);
 
+/* { "layer": { value, node, operator, index, shape } } for result.json; NULL without memory. */
+json_t *ao_layer_json(const struct ao_layer *layer);
+
 #endif

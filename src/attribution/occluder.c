@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attribution/occluder.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,32 +20,6 @@ struct ao_occluder {
     float *row;                   /* [classes] its outputs */
 };
 
-static aosa_status create_team(const struct aosa_model *model, int threads,
-                               struct ao_delta_team *team)
-{
-    AO_TRY(ao_model_require_clip(model));
-    team->model = model;
-    team->threads = threads;
-    AO_TRY(ao_delta_create(ao_model_graph(model), threads, &team->delta));
-    ao_onnx_release(model->onnx); /* the engine has its own weights now */
-    team->sessions = ao_alloc((size_t)threads, sizeof *team->sessions);
-    if (!team->sessions)
-        return ao_fail(AOSA_ERR_NOMEM, "delta engine: no memory for %d threads", threads);
-    for (int i = 0; i < threads; i++)
-        AO_TRY(ao_delta_session_create(team->delta, &team->sessions[i]));
-    return AOSA_OK;
-}
-
-static void destroy_team(struct ao_delta_team *team)
-{
-    for (int i = 0; team->sessions && i < team->threads; i++)
-        ao_delta_session_destroy(&team->sessions[i]);
-    ao_free(team->sessions);
-    ao_delta_base_destroy(&team->base);
-    ao_delta_destroy(&team->delta);
-    *team = (struct ao_delta_team){ 0 };
-}
-
 /* Tries the delta engine where the options allow it; leaves the reason where it is not used. */
 static aosa_status try_delta(struct ao_occluder *o, const struct ao_occluder_options *options)
 {
@@ -53,10 +28,10 @@ static aosa_status try_delta(struct ao_occluder *o, const struct ao_occluder_opt
                  options->engine == AO_ENGINE_DENSE ? "asked for" : "the backend is a reference");
         return AOSA_OK;
     }
-    const aosa_status status = create_team(o->model, options->threads, &o->team);
+    const aosa_status status = ao_delta_team_create(o->model, -1, options->threads, &o->team);
     if (status == AOSA_OK)
         return AOSA_OK;
-    destroy_team(&o->team);
+    ao_delta_team_destroy(&o->team);
     if (status != AOSA_ERR_UNSUPPORTED || options->engine == AO_ENGINE_DELTA)
         return status;
     snprintf(o->why, sizeof o->why, "%s", aosa_error_message());
@@ -78,15 +53,27 @@ static aosa_status create_engine(struct ao_occluder *o, const struct ao_occluder
     return ao_scorer_create(o->model, &dense, &o->scorer);
 }
 
-aosa_status ao_occluder_create(const struct aosa_model *model,
-                               const struct ao_occluder_options *options,
-                               struct ao_occluder **occluder)
+static aosa_status create_until(struct ao_occluder *o, const struct ao_occluder_options *options,
+                                int32_t value)
+{
+    if (options->engine == AO_ENGINE_DENSE)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--layer: works with the delta engine only, not with "
+                                          "--engine dense");
+    if (options->backend != AO_BACKEND_ONEDNN)
+        return ao_fail(AOSA_ERR_ARGUMENT, "--layer: works with --backend onednn only");
+    return ao_delta_team_create(o->model, value, options->threads, &o->team);
+}
+
+/* `until`: a value of the graph, or -1. */
+static aosa_status create(const struct aosa_model *model, const struct ao_occluder_options *options,
+                          int32_t until, struct ao_occluder **occluder)
 {
     struct ao_occluder *o = ao_alloc(1, sizeof *o);
     if (!o)
         return ao_fail(AOSA_ERR_NOMEM, "occlusion: no memory");
     o->model = model;
-    const aosa_status status = create_engine(o, options);
+    const aosa_status status =
+        until < 0 ? create_engine(o, options) : create_until(o, options, until);
     if (status != AOSA_OK) {
         ao_occluder_destroy(&o);
         return status;
@@ -95,12 +82,26 @@ aosa_status ao_occluder_create(const struct aosa_model *model,
     return AOSA_OK;
 }
 
+aosa_status ao_occluder_create(const struct aosa_model *model,
+                               const struct ao_occluder_options *options,
+                               struct ao_occluder **occluder)
+{
+    return create(model, options, -1, occluder);
+}
+
+aosa_status ao_occluder_create_until(const struct aosa_model *model,
+                                     const struct ao_occluder_options *options, int32_t value,
+                                     struct ao_occluder **occluder)
+{
+    return create(model, options, value, occluder);
+}
+
 void ao_occluder_destroy(struct ao_occluder **occluder)
 {
     struct ao_occluder *o = *occluder;
     if (!o)
         return;
-    destroy_team(&o->team);
+    ao_delta_team_destroy(&o->team);
     ao_scorer_destroy(&o->scorer);
     ao_free(o->row);
     ao_free(o);
@@ -126,13 +127,19 @@ aosa_status ao_occluder_keep(struct ao_occluder *o, const struct aosa_clip *clip
     return AOSA_OK;
 }
 
-aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
-                            const struct aosa_mask_set *masks, const struct ao_fill *fill,
-                            const struct ao_progress *progress, float *outputs)
+static aosa_status check_size(const struct aosa_clip *clip, const struct aosa_mask_set *masks)
 {
     if (masks->T != clip->T || masks->H != clip->H || masks->W != clip->W)
         return ao_fail(AOSA_ERR_SHAPE, "masks are for %d x %d x %d, the clip is %d x %d x %d",
                        masks->T, masks->H, masks->W, clip->T, clip->H, clip->W);
+    return AOSA_OK;
+}
+
+aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
+                            const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                            const struct ao_progress *progress, float *outputs)
+{
+    AO_TRY(check_size(clip, masks));
     o->forwards += masks->M;
     if (o->team.delta)
         return ao_delta_occlusion(&o->team, clip, masks, fill, progress, outputs);
@@ -141,6 +148,23 @@ aosa_status ao_occluder_run(struct ao_occluder *o, const struct aosa_clip *clip,
     const size_t classes = (size_t)o->model->classes;
     memcpy(outputs, o->row, classes * sizeof *outputs);
     return ao_occlusion_masks(o->scorer, clip, masks, fill, progress, outputs + classes);
+}
+
+aosa_status ao_occluder_project(struct ao_occluder *o, const struct aosa_clip *clip,
+                                const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                                const struct ao_progress *progress, const float *gradients, int n,
+                                double *products)
+{
+    AO_TRY(check_size(clip, masks));
+    o->forwards += masks->M;
+    AO_TRY(ao_delta_projections(&o->team, clip, masks, fill, progress, gradients, n, products));
+    for (size_t i = 0; i < (size_t)masks->M * (size_t)n; i++)
+        if (!isfinite(products[i]))
+            return ao_fail(AOSA_ERR_NUMERIC,
+                           "%s: the estimate for mask %zu is %g, not a finite number; check the "
+                           "model's weights",
+                           o->model->path, i / (size_t)n, products[i]);
+    return AOSA_OK;
 }
 
 int ao_occluder_stages(const struct ao_occluder *o)

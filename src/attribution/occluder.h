@@ -38,6 +38,15 @@ aosa_status ao_occluder_create(const struct aosa_model *model,
 void ao_occluder_destroy(struct ao_occluder **occluder);
 
 /*
+ * For ao_occluder_project alone: the part of the network up to a feature map that every path from
+ * the clip to the class outputs goes through. AOSA_ERR_ARGUMENT with --engine dense or another
+ * backend than oneDNN, AOSA_ERR_UNSUPPORTED where the delta engine cannot walk to it.
+ */
+aosa_status ao_occluder_create_until(const struct aosa_model *model,
+                                     const struct ao_occluder_options *options, int32_t value,
+                                     struct ao_occluder **occluder);
+
+/*
  * @param outputs  Caller's buffer, float [1 + M][classes].
  * @return AOSA_ERR_SHAPE when masks and clip differ in size, AOSA_ERR_NUMERIC on a NaN or infinity,
  *         AOSA_ERR_CANCELLED, AOSA_ERR_NOMEM, AOSA_ERR_INTERNAL.
@@ -55,6 +64,18 @@ aosa_status ao_occluder_run(struct ao_occluder *occluder, const struct aosa_clip
  */
 aosa_status ao_occluder_keep(struct ao_occluder *occluder, const struct aosa_clip *clip,
                              const struct ao_progress *progress, float *outputs);
+
+/*
+ * products[m][k] = sum over the feature map of its exact change under mask m times gradients[k].
+ *
+ * @param gradients  [n][t][h][w][C].
+ * @param products   Caller's buffer, [M][n].
+ * @return Those of ao_occluder_run.
+ */
+aosa_status ao_occluder_project(struct ao_occluder *occluder, const struct aosa_clip *clip,
+                                const struct aosa_mask_set *masks, const struct ao_fill *fill,
+                                const struct ao_progress *progress, const float *gradients, int n,
+                                double *products);
 
 /* What ran, for result.json and the plan. Texts and stages live as long as the occluder. */
 struct ao_occluder_cost {

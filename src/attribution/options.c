@@ -77,7 +77,8 @@ const struct ao_option ao_method_option_table[] = {
                   "find what keeps the score, what loses it when hidden, or what does both"),
     AO_OPT_TEXT(
         ao_method_options, layer, "layer", NULL, "LAYER",
-        "features that are weighed, by name or index, -1 the last; inspect --layer list shows "
-        "them; default: the last that change with time"),
+        "layer by name or index, -1 the last; inspect --layer list shows them. CAMs weigh its "
+        "features, by default the last that change with time; first_order begins there, by "
+        "default at the clip"),
     AO_OPT_END,
 };

@@ -30,7 +30,8 @@ struct ao_method_options {
     int iterations;   /* extremal family */
     int hiding;       /* extremal family: enum ao_hiding */
     int game;         /* extremal family: enum ao_game */
-    char *layer;      /* cam family: name, index or list; NULL: the last feature map in time */
+    char *layer;      /* name, index or list; NULL: cam family: the last feature map in time,
+                         first_order: the clip */
 };
 
 /* By the visible voxels of every mask (spec A.9); the same map, read from its mean: hiding takes a

@@ -29,6 +29,14 @@ struct ao_delta_session; /* one thread's scratch: confined */
 aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao_delta **delta);
 void ao_delta_destroy(struct ao_delta **delta);
 
+/*
+ * The walk down to `value` and no further: of the graph that ends there, with that value as its
+ * output 0. Every path from the clip to what is asked for has to go through it. Also
+ * AOSA_ERR_UNSUPPORTED when its changes are not tracked.
+ */
+aosa_status ao_delta_create_until(const struct ao_graph *graph, int32_t value, int threads,
+                                  struct ao_delta **delta);
+
 /* Values in one output row, batch axis left out: those of output 0 of the graph. */
 int64_t ao_delta_outputs(const struct ao_delta *delta);
 /* The walk's weights, and those of the dense pass, which the backend holds in its own layout. */
@@ -87,6 +95,20 @@ struct ao_delta_fill {
 aosa_status ao_delta_run(const struct ao_delta *delta, const struct ao_delta_base *base,
                          struct ao_delta_session *session, const struct ao_delta_mask *masks, int n,
                          const struct ao_delta_fill *fill, float *outputs);
+
+/*
+ * products[m][k] = sum over p, c of d_m(p, c) gradients[k](p, c), with d_m the exact change of
+ * output 0 under mask m: the first-order change of whatever has that gradient there.
+ *
+ * @param gradients  [n_gradients][T][H][W][C] of output 0.
+ * @param products   [n][n_gradients].
+ * @return AOSA_ERR_UNSUPPORTED when changes of output 0 are not tracked, which
+ *         ao_delta_create_until sees to; else those of ao_delta_run. Borrows everything.
+ */
+aosa_status ao_delta_project(const struct ao_delta *delta, const struct ao_delta_base *base,
+                             struct ao_delta_session *session, const struct ao_delta_mask *masks,
+                             int n, const struct ao_delta_fill *fill, const float *gradients,
+                             int n_gradients, double *products);
 
 /* One stage of the walk, in order; for inspect, result.json and the benchmark. */
 struct ao_delta_stage {

@@ -14,26 +14,45 @@ struct plan {
     const struct aosa_explanation *explanation; /* prepared */
     struct ao_passes passes;
     double gmacs_each, seconds;
-    struct ao_occluder *occluder; /* measured; NULL for a method that goes backward */
+    int masks;                    /* that are run, which the delta engine shortens */
+    struct ao_occluder *occluder; /* of masks, or of a forward; NULL where all go backward */
     int measured;                 /* masks */
     size_t weight_bytes, thread_bytes;
 };
 
-/* Whether every mask is a forward of its own, which the delta engine shortens. */
-static bool occludes(const struct ao_method *method)
+/* The forwards of the masks: all but those that a backward follows and that of the clip alone. */
+static int count_masks(const struct plan *plan)
 {
-    return (method->needs & AO_NEEDS_MASKS) && !(method->needs & AO_NEEDS_GRADIENT);
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    const int64_t n = plan->passes.forwards - plan->passes.backwards - 1;
+    return (a->method->needs & AO_NEEDS_MASKS) && n > 0 ? (int)n : 0;
 }
 
-/* Seconds of one run over the first `n` masks of a set. */
+static aosa_status create_occluder(struct plan *plan)
+{
+    const struct ao_attribution *a = &plan->explanation->attribution;
+    struct ao_layer layer;
+    if (!a->options->layer)
+        return ao_occluder_create(a->model, &a->run, &plan->occluder);
+    AO_TRY(ao_layer_find(a->model, a->options->layer, &layer));
+    return ao_occluder_create_until(a->model, &a->run, layer.value, &plan->occluder);
+}
+
+/* Seconds of one run over the first `n` masks of a set; up to a layer without its gradients, which
+ * take little. */
 static aosa_status time_masks(const struct plan *plan, const struct aosa_mask_set *masks, int n,
                               float *outputs, double *seconds)
 {
     const struct ao_attribution *a = &plan->explanation->attribution;
     struct aosa_mask_set some = *masks; /* shares the arrays, has fewer masks */
+    double product;
     some.M = n;
     const double start = ao_now();
-    AO_TRY(ao_occluder_run(plan->occluder, a->clip, &some, a->fill, NULL, outputs));
+    if (a->options->layer)
+        AO_TRY(ao_occluder_project(plan->occluder, a->clip, &some, a->fill, NULL, outputs, 0,
+                                   &product));
+    else
+        AO_TRY(ao_occluder_run(plan->occluder, a->clip, &some, a->fill, NULL, outputs));
     *seconds = ao_now() - start;
     return AOSA_OK;
 }
@@ -45,9 +64,9 @@ static aosa_status time_masks(const struct plan *plan, const struct aosa_mask_se
 static aosa_status measure_masks(struct plan *plan)
 {
     const struct ao_attribution *a = &plan->explanation->attribution;
-    AO_TRY(ao_occluder_create(a->model, &a->run, &plan->occluder));
+    AO_TRY(create_occluder(plan));
     const int round = ao_occluder_cost(plan->occluder).batch * a->run.threads;
-    plan->measured = a->masks->M < round ? a->masks->M : round;
+    plan->measured = plan->masks < round ? plan->masks : round;
     float *outputs =
         ao_alloc(1 + (size_t)plan->measured, (size_t)a->model->classes * sizeof *outputs);
     if (!outputs)
@@ -59,8 +78,8 @@ static aosa_status measure_masks(struct plan *plan)
     if (status == AOSA_OK)
         status = time_masks(plan, a->masks, plan->measured, outputs, &together);
     ao_free(outputs);
-    const int rounds = (a->masks->M + round - 1) / round;
-    plan->seconds = alone + (together > alone ? together - alone : 0) * rounds;
+    const int rounds = (plan->masks + round - 1) / round;
+    plan->seconds += alone + (together > alone ? together - alone : 0) * rounds;
     return status;
 }
 
@@ -82,7 +101,7 @@ static aosa_status measure_forward(struct plan *plan)
     AO_TRY(ao_occluder_create(a->model, &dense, &plan->occluder));
     AO_TRY(time_masks(plan, &none, 0, a->outputs, &warm));
     AO_TRY(time_masks(plan, &none, 0, a->outputs, &seconds));
-    plan->seconds = seconds * rounds(plan, plan->passes.forwards);
+    plan->seconds += seconds * rounds(plan, plan->passes.forwards);
     return AOSA_OK;
 }
 
@@ -101,7 +120,7 @@ static aosa_status measure_backward(struct plan *plan)
     struct ao_backprop_options options = { .one_item = plan->passes.backwards == 1, .clip = true };
     struct ao_gradients *gradients = NULL;
     struct ao_layer layer;
-    if (trial.method->needs & AO_NEEDS_FEATURES) {
+    if ((trial.method->needs & AO_NEEDS_FEATURES) || trial.options->layer) {
         AO_TRY(ao_layer_find(trial.model, trial.options->layer, &layer));
         options.clip = false;
         options.taps = &layer.value;
@@ -118,10 +137,18 @@ static aosa_status measure_backward(struct plan *plan)
         status = ao_gradients_variants(gradients, &trial.results[0], 1, write_clip, NULL, &trial);
     plan->weight_bytes = trial.memory.weight_bytes;
     plan->thread_bytes = trial.memory.activation_bytes + trial.memory.scratch_bytes;
-    plan->seconds = (trial.seconds_run - warm) * rounds(plan, plan->passes.backwards);
+    plan->seconds += (trial.seconds_run - warm) * rounds(plan, plan->passes.backwards);
     ao_gradients_close(&gradients);
     ao_attribution_fini(&trial);
     return status;
+}
+
+static void keep_larger(struct plan *plan, struct ao_occluder_cost cost)
+{
+    if (cost.weight_bytes > plan->weight_bytes)
+        plan->weight_bytes = cost.weight_bytes;
+    if (cost.thread_bytes > plan->thread_bytes)
+        plan->thread_bytes = cost.thread_bytes;
 }
 
 static aosa_status make_plan(struct plan *plan)
@@ -132,12 +159,15 @@ static aosa_status make_plan(struct plan *plan)
     AO_TRY(ao_targets_resolve(a->model, a->target, NULL, targets, &n));
     AO_TRY(a->method->passes(a, n, &plan->passes));
     plan->gmacs_each = 1e-9 * ao_model_macs(a->model);
-    if (a->method->needs & AO_NEEDS_GRADIENT)
-        return measure_backward(plan);
-    AO_TRY(occludes(a->method) ? measure_masks(plan) : measure_forward(plan));
-    const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
-    plan->weight_bytes = cost.weight_bytes;
-    plan->thread_bytes = cost.thread_bytes;
+    plan->masks = count_masks(plan);
+    if (plan->passes.backwards > 0)
+        AO_TRY(measure_backward(plan));
+    if (plan->masks > 0)
+        AO_TRY(measure_masks(plan));
+    else if (plan->passes.backwards == 0)
+        AO_TRY(measure_forward(plan));
+    if (plan->occluder) /* what goes backward has been let go before */
+        keep_larger(plan, ao_occluder_cost(plan->occluder));
     return AOSA_OK;
 }
 
@@ -145,8 +175,8 @@ static aosa_status make_plan(struct plan *plan)
 static double gmacs_of_masks(const struct plan *plan)
 {
     const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
-    const int M = plan->explanation->masks->M;
-    return cost.macs_dense > 0 ? plan->gmacs_each * M * cost.macs_done / cost.macs_dense : 0;
+    return cost.macs_dense > 0 ? plan->gmacs_each * plan->masks * cost.macs_done / cost.macs_dense
+                               : 0;
 }
 
 static json_t *plan_json(const struct plan *plan)
@@ -158,10 +188,10 @@ static json_t *plan_json(const struct plan *plan)
         (json_int_t)plan->passes.backwards, "threads", a->run.threads, "gmacs_per_forward",
         plan->gmacs_each, "weight_bytes", (json_int_t)plan->weight_bytes, "bytes_per_thread",
         (json_int_t)plan->thread_bytes, "estimated_seconds", plan->seconds);
-    if (!object || !occludes(a->method))
+    if (!object || plan->masks == 0)
         return object;
     const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
-    const int M = plan->explanation->masks->M;
+    const int M = plan->masks;
     json_t *masks = json_pack("{s:s, s:o, s:i, s:i, s:f, s:f, s:I}", "engine", cost.engine,
                               "why_dense", ao_json_text(cost.why), "masks", M, "batch", cost.batch,
                               "gmacs_dense", plan->gmacs_each * M, "gmacs", gmacs_of_masks(plan),
@@ -181,7 +211,7 @@ static double megabytes(size_t bytes)
 static void page_masks(const struct plan *plan, struct ao_page *page)
 {
     const struct ao_occluder_cost cost = ao_occluder_cost(plan->occluder);
-    const int M = plan->explanation->masks->M;
+    const int M = plan->masks;
     ao_page_add(page, "masks      %d, in batches of %d on %d threads\n", M, cost.batch,
                 plan->explanation->attribution.run.threads);
     ao_page_add(page, "engine     %s%s%s\n", cost.engine, *cost.why ? ": " : "", cost.why);
@@ -199,12 +229,12 @@ static void plan_page(const struct plan *plan, struct ao_page *page)
     ao_page_add(page, "passes     %lld forward, %lld backward, a forward is %.2f GMAC\n",
                 (long long)plan->passes.forwards, (long long)plan->passes.backwards,
                 plan->gmacs_each);
-    if (occludes(method))
+    if (plan->masks > 0)
         page_masks(plan, page);
     ao_page_add(page, "memory     %.1f MB weights, %.1f MB for each thread\n",
                 megabytes(plan->weight_bytes), megabytes(plan->thread_bytes));
     ao_page_add(page, "time       about %.2g s, from %s measured\n", plan->seconds,
-                occludes(method) ? from : "one pass");
+                plan->masks > 0 ? from : "one pass");
 }
 
 static aosa_status print_plan(const struct plan *plan, bool json, char **text)

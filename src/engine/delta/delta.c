@@ -3,7 +3,45 @@
 
 #include "core/alloc.h"
 
-aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao_delta **result)
+/* What is asked for is behind the value, so nodes after the one that makes it are not needed, and
+ * those before it keep their numbers. */
+static aosa_status end_at(struct ao_delta *delta, int32_t value)
+{
+    struct ao_graph *until = &delta->until;
+    *until = *delta->graph;
+    until->n_nodes = (size_t)(delta->graph->values[value].producer + 1);
+    until->n_outputs = 1;
+    until->outputs = ao_arena_alloc(&delta->arena, 1, sizeof *until->outputs);
+    if (!until->outputs)
+        return ao_fail(AOSA_ERR_NOMEM, "delta walk: no memory for its end");
+    until->outputs[0] = value;
+    delta->graph = until;
+    return AOSA_OK;
+}
+
+static aosa_status check_tracked(const struct ao_delta *delta, int32_t value)
+{
+    const struct ao_graph *graph = delta->graph;
+    if (delta->values[value].changed)
+        return AOSA_OK;
+    return ao_fail(AOSA_ERR_UNSUPPORTED,
+                   "delta walk: node '%s' %s, so that changes of '%s' are not tracked",
+                   graph->nodes[delta->tail.nodes[0]].name, delta->tail.reason,
+                   graph->values[value].name ? graph->values[value].name : "");
+}
+
+/* `value` is where the walk ends, or AO_NO_VALUE. */
+static aosa_status plan(struct ao_delta *delta, int32_t value, int threads)
+{
+    if (value == AO_NO_VALUE)
+        return ao_delta_plan(delta, threads);
+    AO_TRY(end_at(delta, value));
+    AO_TRY(ao_delta_plan(delta, threads));
+    return check_tracked(delta, value);
+}
+
+static aosa_status create(const struct ao_graph *graph, int32_t value, int threads,
+                          struct ao_delta **result)
 {
     enum ao_isa isa;
     const char *asked = ao_isa_asked();
@@ -15,13 +53,24 @@ aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao
     delta->graph = graph;
     delta->kernels = ao_kernels();
     ao_arena_init(&delta->arena, 0);
-    aosa_status status = ao_delta_plan(delta, threads);
+    const aosa_status status = plan(delta, value, threads);
     if (status != AOSA_OK) {
         ao_delta_destroy(&delta);
         return status;
     }
     *result = delta;
     return AOSA_OK;
+}
+
+aosa_status ao_delta_create(const struct ao_graph *graph, int threads, struct ao_delta **result)
+{
+    return create(graph, AO_NO_VALUE, threads, result);
+}
+
+aosa_status ao_delta_create_until(const struct ao_graph *graph, int32_t value, int threads,
+                                  struct ao_delta **result)
+{
+    return create(graph, value, threads, result);
 }
 
 void ao_delta_destroy(struct ao_delta **delta)

@@ -117,6 +117,7 @@ struct ao_delta_tail {
 
 struct ao_delta {
     const struct ao_graph *graph;
+    struct ao_graph until; /* borrows the first nodes of another; `graph` where a value ends it */
     struct ao_arena arena;
     struct ao_delta_value *values; /* [n_values] */
     struct ao_delta_step *steps;
@@ -252,6 +253,14 @@ aosa_status ao_delta_session_book(struct ao_delta_session *session, size_t block
 void ao_delta_clear_last_row(struct ao_delta_session *session, int32_t value);
 aosa_status ao_delta_tail_run(const struct ao_delta *delta, const struct ao_delta_base *base,
                               struct ao_delta_session *session, float *outputs);
+/* All steps for the session's n masks; their rows stay in the block until the next walk. */
+aosa_status ao_delta_walk(struct ao_delta_session *session, const struct ao_delta_base *base,
+                          const struct ao_delta_mask *masks, const struct ao_delta_fill *fill);
+/* Masks of the next batch, of `left`. */
+static inline int ao_delta_batch(int left)
+{
+    return left < AO_DELTA_BATCH ? left : AO_DELTA_BATCH;
+}
 
 /* support.c: where values change. */
 size_t ao_delta_most_flags(const struct ao_delta *delta);

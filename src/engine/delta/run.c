@@ -209,7 +209,7 @@ aosa_status ao_delta_session_measure(struct ao_delta_session *session,
                                      struct ao_delta_need *need)
 {
     for (int m = 0; m < n; m += session->n) {
-        session->n = n - m < AO_DELTA_BATCH ? n - m : AO_DELTA_BATCH;
+        session->n = ao_delta_batch(n - m);
         AO_TRY(measure_batch(session, masks + m, need));
     }
     return AOSA_OK;
@@ -295,9 +295,8 @@ void ao_delta_run_step(struct ao_delta_session *session, const struct ao_delta_b
     stat->seconds += now() - start;
 }
 
-static aosa_status run_batch(struct ao_delta_session *session, const struct ao_delta_base *base,
-                             const struct ao_delta_mask *masks, const struct ao_delta_fill *fill,
-                             float *outputs)
+aosa_status ao_delta_walk(struct ao_delta_session *session, const struct ao_delta_base *base,
+                          const struct ao_delta_mask *masks, const struct ao_delta_fill *fill)
 {
     const struct ao_delta *delta = session->delta;
     AO_TRY(ao_delta_support_masks(session, masks));
@@ -314,6 +313,15 @@ static aosa_status run_batch(struct ao_delta_session *session, const struct ao_d
         AO_TRY(ao_poll_ask(session->poll));
         ao_delta_run_step(session, base, i);
     }
+    return AOSA_OK;
+}
+
+static aosa_status run_batch(struct ao_delta_session *session, const struct ao_delta_base *base,
+                             const struct ao_delta_mask *masks, const struct ao_delta_fill *fill,
+                             float *outputs)
+{
+    const struct ao_delta *delta = session->delta;
+    AO_TRY(ao_delta_walk(session, base, masks, fill));
     const double start = now();
     AO_TRY(ao_delta_tail_run(delta, base, session, outputs));
     session->stats[delta->n_steps].seconds += now() - start;
@@ -332,7 +340,7 @@ aosa_status ao_delta_run(const struct ao_delta *delta, const struct ao_delta_bas
 {
     const int64_t row = ao_delta_outputs(delta);
     for (int m = 0; m < n; m += session->n) {
-        session->n = n - m < AO_DELTA_BATCH ? n - m : AO_DELTA_BATCH;
+        session->n = ao_delta_batch(n - m);
         AO_TRY(run_batch(session, base, masks + m, fill, outputs + m * row));
     }
     return AOSA_OK;
