@@ -145,9 +145,15 @@ struct ao_delta_base {
     struct ao_budget *budget; /* where they are booked */
 };
 
+/* Positions lo[d] to hi[d] - 1 of T, H and W. */
+struct ao_delta_box {
+    int64_t lo[3], hi[3];
+};
+
 struct ao_delta_support {
-    size_t at;                          /* of the first position in session->positions */
-    uint32_t first[AO_DELTA_BATCH + 1]; /* offsets of each mask's positions */
+    size_t at;                               /* of the first position in session->positions */
+    uint32_t first[AO_DELTA_BATCH + 1];      /* offsets of each mask's positions */
+    struct ao_delta_box box[AO_DELTA_BATCH]; /* that they lie in, perhaps too large */
 };
 
 struct ao_delta_stat {
@@ -187,7 +193,7 @@ struct ao_delta_session {
     struct ao_span *spans;  /* [n_values] */
     struct ao_span **order; /* [2 n_values] to plan the block with */
     uint32_t *map;          /* [max_positions] row at each position, of one mask */
-    uint8_t *flags[3];      /* [ao_delta_most_flags], zeros between uses */
+    uint8_t *flags[3];      /* [ao_delta_most_flags], the first zeros between uses */
     uint32_t *taps[2];      /* of a MaxPool window */
     struct ao_delta_tiles tiles;
     struct ao_delta_support *grids;          /* [n_steps] first outputs of the Winograd tiles */
@@ -274,9 +280,19 @@ const struct ao_delta_support *ao_delta_support_of(const struct ao_delta_session
 void ao_delta_map_into(const struct ao_delta_session *session, int32_t value, int m, uint32_t *map);
 /* Room for so many positions more. */
 aosa_status ao_delta_reserve_positions(struct ao_delta_session *session, size_t more);
-/* Appends the positions of n flags that are set as mask m's, and clears the flags. */
+/* Appends the positions inside the box whose flags are set as mask m's, and clears the flags. */
 aosa_status ao_delta_append(struct ao_delta_session *session, struct ao_delta_support *support,
-                            int m, uint8_t *flags, size_t n);
+                            int m, uint8_t *flags, const int64_t *dims,
+                            const struct ao_delta_box *box);
+
+/* reach.c: boxes of positions, of all and of what changes under mask m; and flags[0], which is over
+ * `in` inside its box and becomes that over outputs, whose box is answered. */
+struct ao_delta_box ao_delta_whole(const int64_t *dims);
+struct ao_delta_box ao_delta_box_of(const struct ao_delta_session *session, int32_t value, int m);
+struct ao_delta_box ao_delta_box_union(struct ao_delta_box a, struct ao_delta_box b);
+struct ao_delta_box ao_delta_reach(struct ao_delta_session *session,
+                                   const struct ao_delta_window *window, const int64_t *in_dims,
+                                   const struct ao_delta_box *in, const int64_t *out_dims);
 
 /* Row of a value at positions asked for in ascending order, within one mask. */
 struct ao_delta_cursor {

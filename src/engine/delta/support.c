@@ -5,10 +5,7 @@
 
 #include "core/alloc.h"
 
-/*
- * Where values change. The reach of a window is separable: an output changes if some t, y and x of
- * its window do, so flags are widened along x, then y, then t.
- */
+/* Where values change: flags over a value's positions become a list of those that are set. */
 
 const struct ao_delta_support *ao_delta_support_of(const struct ao_delta_session *session,
                                                    int32_t value)
@@ -67,19 +64,41 @@ aosa_status ao_delta_reserve_positions(struct ao_delta_session *session, size_t 
 }
 
 aosa_status ao_delta_append(struct ao_delta_session *session, struct ao_delta_support *support,
-                            int m, uint8_t *flags, size_t n)
+                            int m, uint8_t *flags, const int64_t *dims,
+                            const struct ao_delta_box *box)
 {
-    AO_TRY(ao_delta_reserve_positions(session, n));
+    const int64_t width = box->hi[2] - box->lo[2];
+    const int64_t most = (box->hi[0] - box->lo[0]) * (box->hi[1] - box->lo[1]) * width;
+    AO_TRY(ao_delta_reserve_positions(session, (size_t)most));
     uint32_t *dst = session->positions + session->n_positions;
     size_t count = 0;
-    for (size_t p = 0; p < n; p++) {
-        dst[count] = (uint32_t)p;
-        count += flags[p];
-    }
-    memset(flags, 0, n);
+    for (int64_t t = box->lo[0]; t < box->hi[0]; t++)
+        for (int64_t y = box->lo[1]; y < box->hi[1]; y++) {
+            const int64_t first = (t * dims[1] + y) * dims[2] + box->lo[2];
+            for (int64_t p = first; p < first + width; p++) {
+                dst[count] = (uint32_t)p;
+                count += flags[p];
+            }
+            memset(flags + first, 0, (size_t)width);
+        }
     session->n_positions += count;
     support->first[m + 1] = support->first[m] + (uint32_t)count;
+    support->box[m] = *box;
     return AOSA_OK;
+}
+
+/* Box around what one mask occludes. */
+static struct ao_delta_box box_of_mask(const struct ao_delta_mask *mask, int64_t T)
+{
+    struct ao_delta_box whole = { 0 };
+    for (int64_t t = 0; t < T; t++)
+        for (int32_t b = mask->first[t]; b < mask->first[t + 1]; b++) {
+            const struct ao_box *box = &mask->boxes[b];
+            const struct ao_delta_box one = { .lo = { t, box->y0, box->x0 },
+                                              .hi = { t + 1, box->y1, box->x1 } };
+            whole = ao_delta_box_union(whole, one);
+        }
+    return whole;
 }
 
 aosa_status ao_delta_support_masks(struct ao_delta_session *session,
@@ -93,6 +112,7 @@ aosa_status ao_delta_support_masks(struct ao_delta_session *session,
     session->n_positions = 0;
     *support = (struct ao_delta_support){ .at = 0 };
     for (int m = 0; m < session->n; m++) {
+        const struct ao_delta_box whole = box_of_mask(&masks[m], dims[0]);
         for (int64_t t = 0; t < dims[0]; t++)
             for (int32_t b = masks[m].first[t]; b < masks[m].first[t + 1]; b++) {
                 const struct ao_box *box = &masks[m].boxes[b];
@@ -100,28 +120,9 @@ aosa_status ao_delta_support_masks(struct ao_delta_session *session,
                     memset(flags + (t * dims[1] + y) * dims[2] + box->x0, 1,
                            (size_t)(box->x1 - box->x0));
             }
-        AO_TRY(ao_delta_append(session, support, m, flags, (size_t)(dims[0] * dims[1] * dims[2])));
+        AO_TRY(ao_delta_append(session, support, m, flags, dims, &whole));
     }
     return AOSA_OK;
-}
-
-/* dst[o] |= src[o * stride - pad + k * dilation] over k along an axis of n_in and n_out lines of
- * `width` flags each. */
-static void widen(const uint8_t *src, uint8_t *dst, const struct ao_delta_window *window, int axis,
-                  int64_t n_in, int64_t n_out, int64_t width)
-{
-    memset(dst, 0, (size_t)(n_out * width));
-    for (int64_t o = 0; o < n_out; o++)
-        for (int64_t k = 0; k < window->kernel[axis]; k++) {
-            const int64_t i =
-                o * window->stride[axis] - window->pad[axis] + k * window->dilation[axis];
-            if (i < 0 || i >= n_in)
-                continue;
-            uint8_t *to = dst + o * width;
-            const uint8_t *from = src + i * width;
-            for (int64_t x = 0; x < width; x++)
-                to[x] |= from[x];
-        }
 }
 
 static int64_t greater(int64_t a, int64_t b)
@@ -140,34 +141,22 @@ size_t ao_delta_most_flags(const struct ao_delta *delta)
     return (size_t)most;
 }
 
-/* flags[0] over `in` become flags[0] over `out`. */
-static void reach(struct ao_delta_session *session, const struct ao_delta_window *window,
-                  const int64_t *in, const int64_t *out)
-{
-    uint8_t *const *flags = session->flags;
-    for (int64_t line = 0; line < in[0] * in[1]; line++)
-        widen(flags[0] + line * in[2], flags[1] + line * out[2], window, 2, in[2], out[2], 1);
-    for (int64_t t = 0; t < in[0]; t++)
-        widen(flags[1] + t * in[1] * out[2], flags[2] + t * out[1] * out[2], window, 1, in[1],
-              out[1], out[2]);
-    memset(flags[0], 0, (size_t)(in[0] * in[1] * in[2]));
-    widen(flags[2], flags[0], window, 0, in[0], out[0], out[1] * out[2]);
-}
-
 static aosa_status support_window(struct ao_delta_session *session,
                                   const struct ao_delta_step *step,
                                   struct ao_delta_support *support)
 {
     const struct ao_delta *delta = session->delta;
-    const struct ao_delta_extent *in = &delta->values[step->in[0]].extent;
-    const struct ao_delta_extent *out = &delta->values[step->out].extent;
+    const int64_t *in = delta->values[step->in[0]].extent.dims;
+    const int64_t *out = delta->values[step->out].extent.dims;
     for (int m = 0; m < session->n; m++) {
+        const struct ao_delta_box from = ao_delta_box_of(session, step->in[0], m);
         flag(session, step->in[0], m, session->flags[0]);
-        reach(session, &step->window, in->dims, out->dims);
-        if (step->add != AO_NO_VALUE)
+        struct ao_delta_box box = ao_delta_reach(session, &step->window, in, &from, out);
+        if (step->add != AO_NO_VALUE) {
             flag(session, step->add, m, session->flags[0]);
-        AO_TRY(ao_delta_append(session, support, m, session->flags[0],
-                               (size_t)ao_delta_positions(out)));
+            box = ao_delta_box_union(box, ao_delta_box_of(session, step->add, m));
+        }
+        AO_TRY(ao_delta_append(session, support, m, session->flags[0], out, &box));
     }
     return AOSA_OK;
 }
@@ -177,16 +166,24 @@ static aosa_status support_union(struct ao_delta_session *session, const struct 
                                  struct ao_delta_support *support)
 {
     const struct ao_delta_value *values = session->delta->values;
-    const size_t n = (size_t)ao_delta_positions(&values[step->out].extent);
+    const int64_t *dims = values[step->out].extent.dims;
+    const int64_t n = ao_delta_positions(&values[step->out].extent);
     for (int m = 0; m < session->n; m++) {
+        struct ao_delta_box box = { 0 };
         for (int i = 0; i < step->n_in; i++) {
             const struct ao_delta_support *in = ao_delta_support_of(session, step->in[i]);
-            if (ao_delta_positions(&values[step->in[i]].extent) == (int64_t)n)
+            const struct ao_delta_value *value = &values[step->in[i]];
+            const bool alike = memcmp(value->extent.dims, dims, 3 * sizeof *dims) == 0;
+            if (in->first[m + 1] == in->first[m])
+                continue;
+            if (ao_delta_positions(&value->extent) == n)
                 flag(session, step->in[i], m, session->flags[0]);
-            else if (in->first[m + 1] > in->first[m])
-                memset(session->flags[0], 1, n);
+            else
+                memset(session->flags[0], 1, (size_t)n);
+            box = ao_delta_box_union(box, alike ? ao_delta_box_of(session, step->in[i], m)
+                                                : ao_delta_whole(dims));
         }
-        AO_TRY(ao_delta_append(session, support, m, session->flags[0], n));
+        AO_TRY(ao_delta_append(session, support, m, session->flags[0], dims, &box));
     }
     return AOSA_OK;
 }
@@ -197,13 +194,14 @@ static aosa_status support_select(struct ao_delta_session *session,
 {
     const struct ao_delta_value *values = session->delta->values;
     const struct ao_delta_extent *in = &values[step->in[0]].extent;
+    const int64_t *out = values[step->out].extent.dims;
+    const struct ao_delta_box whole = ao_delta_whole(out);
     uint8_t *changed = session->flags[1];
     for (int m = 0; m < session->n; m++) {
         memset(changed, 0, (size_t)ao_delta_positions(in));
         flag(session, step->in[0], m, changed);
         ao_delta_select_flags(step, in->dims, changed, session->flags[0]);
-        AO_TRY(ao_delta_append(session, support, m, session->flags[0],
-                               (size_t)ao_delta_positions(&values[step->out].extent)));
+        AO_TRY(ao_delta_append(session, support, m, session->flags[0], out, &whole));
     }
     return AOSA_OK;
 }
@@ -213,9 +211,11 @@ static aosa_status support_point(struct ao_delta_session *session, const struct 
                                  struct ao_delta_support *support)
 {
     const struct ao_delta_support *in = ao_delta_support_of(session, step->in[0]);
+    const int64_t *dims = session->delta->values[step->out].extent.dims;
+    const struct ao_delta_box point = ao_delta_whole(dims);
     for (int m = 0; m < session->n; m++) {
         session->flags[0][0] = in->first[m + 1] > in->first[m];
-        AO_TRY(ao_delta_append(session, support, m, session->flags[0], 1));
+        AO_TRY(ao_delta_append(session, support, m, session->flags[0], dims, &point));
     }
     return AOSA_OK;
 }

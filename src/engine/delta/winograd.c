@@ -153,6 +153,7 @@ static aosa_status list_tiles(struct ao_delta_session *session, const struct ao_
 {
     const struct ao_delta_extent *extent = &session->delta->values[step->out].extent;
     const struct ao_delta_support *support = ao_delta_support_of(session, step->out);
+    const struct ao_delta_box whole = ao_delta_whole(extent->dims);
     const size_t P = (size_t)ao_delta_positions(extent);
     *grid = (struct ao_delta_support){ .at = session->n_positions };
     for (int m = 0; m < session->n; m++) {
@@ -161,7 +162,7 @@ static aosa_status list_tiles(struct ao_delta_session *session, const struct ao_
         for (uint32_t r = support->first[m]; r < support->first[m + 1]; r++)
             session->flags[1][positions[r]] = 1;
         cover(form->n, extent->dims, session->flags[1], session->flags[0]);
-        AO_TRY(ao_delta_append(session, grid, m, session->flags[0], P));
+        AO_TRY(ao_delta_append(session, grid, m, session->flags[0], extent->dims, &whole));
     }
     return AOSA_OK;
 }
