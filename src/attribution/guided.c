@@ -42,13 +42,12 @@ struct guided {
     struct aosa_mask_set round; /* of the masks that are being measured; shares the tracks */
     int *chosen;                /* [capacity] measured masks in their order, n of them */
     int capacity, n;
-    bool *measured;              /* [M] */
-    double *first;               /* [targets][M] first-order estimates */
-    double *effects;             /* [targets][M] measured, 0 until then */
-    double *weighted;            /* [targets][M] sum of o_ij X_i */
-    double *weights;             /* [M] sum of o_ij */
-    float *outputs;              /* [1 + ROUND][classes] */
-    struct ao_progress progress; /* of a round as part of the budget */
+    bool *measured;   /* [M] */
+    double *first;    /* [targets][M] first-order estimates */
+    double *effects;  /* [targets][M] measured, 0 until then */
+    double *weighted; /* [targets][M] sum of o_ij X_i */
+    double *weights;  /* [M] sum of o_ij */
+    float *outputs;   /* [1 + ROUND][classes] */
 };
 
 static int64_t passes_of_estimate(int n_targets)
@@ -64,8 +63,9 @@ static aosa_status count_masks(const struct ao_attribution *a, int n_targets, in
     if (room < 1)
         return ao_fail(AOSA_ERR_ARGUMENT,
                        "--budget %d: the estimates for %d targets take %lld of it, a backward "
-                       "counted as two forwards",
-                       budget, n_targets, (long long)passes_of_estimate(n_targets));
+                       "counted as two forwards; give at least %lld",
+                       budget, n_targets, (long long)passes_of_estimate(n_targets),
+                       (long long)passes_of_estimate(n_targets) + 1);
     *n = room < a->masks->M ? (int)room : a->masks->M;
     return AOSA_OK;
 }
@@ -77,15 +77,6 @@ aosa_status ao_passes_guided(const struct ao_attribution *a, int n_targets,
     AO_TRY(count_masks(a, n_targets, &n));
     *passes = (struct ao_passes){ .forwards = n_targets + 1 + n, .backwards = n_targets };
     return AOSA_OK;
-}
-
-static bool report_round(void *user, const char *stage, size_t done, size_t total)
-{
-    const struct guided *g = user;
-    const struct ao_progress *whole = g->a->progress;
-    (void)total;
-    return !whole || !whole->fn ||
-           whole->fn(whole->user, stage, (size_t)g->n + done, (size_t)g->capacity + 1);
 }
 
 static size_t row_of(const struct guided *g, int target)
@@ -211,7 +202,9 @@ static aosa_status measure(struct guided *g, int n)
     struct ao_attribution *a = g->a;
     const int *chosen = g->chosen + g->n;
     fill_round(g, n);
-    AO_TRY(ao_occluder_run(a->occluder, a->clip, &g->round, a->fill, &g->progress, g->outputs));
+    struct ao_progress_part part = { a->progress, (size_t)g->n, (size_t)g->capacity + 1 };
+    const struct ao_progress progress = ao_progress_of_part(&part, a->method->name);
+    AO_TRY(ao_occluder_run(a->occluder, a->clip, &g->round, a->fill, &progress, g->outputs));
     for (int k = 0; k < a->n_results; k++) {
         double effects[ROUND];
         AO_TRY(ao_attribution_effects(a, &a->results[k], g->outputs + a->model->classes, n, g->n,
@@ -307,7 +300,6 @@ static aosa_status explain(struct guided *g)
 aosa_status ao_run_guided(struct ao_attribution *a)
 {
     struct guided g = { .a = a };
-    g.progress = (struct ao_progress){ .fn = report_round, .user = &g, .stage = a->method->name };
     const aosa_status status = explain(&g);
     ao_box_list_fini(&g.boxes);
     ao_free(g.round.first);

@@ -51,7 +51,6 @@ struct refine {
     struct aosa_mask_set *tubes; /* the same, tracked */
     double *effects;             /* [targets][capacity] */
     float *outputs;              /* [1 + capacity][classes] of a round */
-    struct ao_progress progress; /* of a round as part of the budget */
 };
 
 static int max_int(int a, int b)
@@ -119,15 +118,6 @@ aosa_status ao_passes_refine(const struct ao_attribution *a, int n_targets,
     return AOSA_OK;
 }
 
-static bool report_round(void *user, const char *stage, size_t done, size_t total)
-{
-    const struct refine *r = user;
-    const struct ao_progress *whole = r->a->progress;
-    (void)total;
-    return !whole || !whole->fn ||
-           whole->fn(whole->user, stage, (size_t)r->n + done, (size_t)r->capacity + 1);
-}
-
 static void add_tube(struct refine *r, int at, struct tube tube)
 {
     const int size = max_int(1, (int)rint(tube.size));
@@ -145,7 +135,9 @@ static aosa_status measure(struct refine *r, int more)
     some.points += (size_t)r->n * (size_t)some.T;
     some.sizes += r->n;
     some.N = some.M = more;
-    AO_TRY(ao_occluder_run(a->occluder, a->clip, &some, a->fill, &r->progress, r->outputs));
+    struct ao_progress_part part = { a->progress, (size_t)r->n, (size_t)r->capacity + 1 };
+    const struct ao_progress progress = ao_progress_of_part(&part, a->method->name);
+    AO_TRY(ao_occluder_run(a->occluder, a->clip, &some, a->fill, &progress, r->outputs));
     for (int k = 0; k < a->n_results; k++)
         AO_TRY(ao_attribution_effects(a, &a->results[k], r->outputs + a->model->classes, more, r->n,
                                       r->effects + (size_t)k * (size_t)r->capacity + r->n));
@@ -340,7 +332,6 @@ aosa_status ao_run_refine(struct ao_attribution *a)
     struct refine r = { .a = a };
     AO_TRY(ao_passes_refine(a, 0, &passes));
     r.capacity = (int)passes.forwards - 1;
-    r.progress = (struct ao_progress){ .fn = report_round, .user = &r, .stage = a->method->name };
     const aosa_status status = explain(&r);
     ao_tracker_fini(&r.tracker);
     ao_mask_set_destroy(&r.tubes);

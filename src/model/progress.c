@@ -9,6 +9,19 @@ aosa_status ao_progress_report(const struct ao_progress *progress, size_t done, 
     return AOSA_OK;
 }
 
+static bool report_part(void *user, const char *stage, size_t done, size_t total)
+{
+    const struct ao_progress_part *part = user;
+    const struct ao_progress *whole = part->whole;
+    (void)total;
+    return !whole || !whole->fn || whole->fn(whole->user, stage, part->before + done, part->total);
+}
+
+struct ao_progress ao_progress_of_part(struct ao_progress_part *part, const char *stage)
+{
+    return (struct ao_progress){ .fn = report_part, .user = part, .stage = stage };
+}
+
 bool ao_watcher_goes_on(void *opaque)
 {
     const struct ao_watcher *watcher = opaque;

@@ -17,6 +17,15 @@ struct ao_progress {
 /* Answers AOSA_ERR_CANCELLED when the callback asks to stop. */
 aosa_status ao_progress_report(const struct ao_progress *progress, size_t done, size_t total);
 
+/* A part of a longer work, which reports how far the whole is. */
+struct ao_progress_part {
+    const struct ao_progress *whole; /* may be NULL */
+    size_t before, total;            /* items done before the part, and of the whole */
+};
+
+/* Its progress; the part is borrowed and may go on to the next while no one runs with it. */
+struct ao_progress ao_progress_of_part(struct ao_progress_part *part, const char *stage);
+
 /*
  * How a loop over many items is stopped between two layers of one of them. The callback belongs to
  * the calling thread, which is thread 0 of the loop; the other threads see its word.
