@@ -11,16 +11,6 @@
 #include "ops/element.h"
 #include "passes/gradient.h"
 
-/* Whether the network can go back to the clip at all; nothing is allocated for a run. */
-static bool goes_backward(const struct aosa_model *model)
-{
-    const struct ao_gradient_options options = { .clip = true };
-    struct ao_gradient *gradient = NULL;
-    const aosa_status status = ao_gradient_create(ao_model_graph(model), &options, &gradient);
-    ao_gradient_destroy(&gradient);
-    return status == AOSA_OK;
-}
-
 /* Whether --detail auto asks for it, whatever the network can do. */
 static bool asked_for(const struct ao_attribution *a)
 {
@@ -30,8 +20,9 @@ static bool asked_for(const struct ao_attribution *a)
 
 bool ao_detail_wanted(const struct ao_attribution *a)
 {
+    const struct ao_gradient_options to_clip = { .clip = true };
     if (asked_for(a))
-        return goes_backward(a->model);
+        return ao_gradient_check(ao_model_graph(a->model), &to_clip) == AOSA_OK;
     return ao_method_reads(a->method, "detail") && a->options->detail == AO_DETAIL_GRADIENT;
 }
 

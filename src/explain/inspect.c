@@ -97,16 +97,13 @@ static aosa_status check_gradient(const struct ao_method *method, const struct a
                                   const aosa_settings *settings)
 {
     struct ao_gradient_options options = { .clip = !(method->needs & AO_NEEDS_FEATURES) };
-    struct ao_gradient *gradient = NULL;
     struct ao_layer layer;
     if (!options.clip) {
         AO_TRY(ao_layer_find(model, settings->method.layer, &layer));
         options.taps = &layer.value;
         options.n_taps = 1;
     }
-    const aosa_status status = ao_gradient_create(ao_model_graph(model), &options, &gradient);
-    ao_gradient_destroy(&gradient);
-    return status;
+    return ao_gradient_check(ao_model_graph(model), &options);
 }
 
 /* Whether the method can explain this network at all; the error text says why not. */

@@ -393,3 +393,12 @@ void ao_gradient_destroy(struct ao_gradient **gradient)
     ao_free(*gradient);
     *gradient = NULL;
 }
+
+aosa_status ao_gradient_check(const struct ao_graph *network,
+                              const struct ao_gradient_options *options)
+{
+    struct ao_gradient *gradient = NULL;
+    const aosa_status status = ao_gradient_create(network, options, &gradient);
+    ao_gradient_destroy(&gradient);
+    return status;
+}

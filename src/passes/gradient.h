@@ -39,4 +39,8 @@ aosa_status ao_gradient_create(const struct ao_graph *network,
                                struct ao_gradient **gradient);
 void ao_gradient_destroy(struct ao_gradient **gradient);
 
+/* Whether it can be made: the same statuses, and nothing kept. */
+aosa_status ao_gradient_check(const struct ao_graph *network,
+                              const struct ao_gradient_options *options);
+
 #endif
