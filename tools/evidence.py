@@ -386,7 +386,7 @@ def shared(clips, rows):
     return {clip: row for clip, row in clips.items() if all(clip in other for other in rows)}
 
 
-def table(runs, results, base="aosa", alike=True):
+def table(runs, results, base="aosa", alike=True, seconds=True):
     """Rows beside that of aosa; `alike`: all on the clips that all have."""
     rows = {run.name: results[run.name] for run in runs if results[run.name]}
     if not rows or not results[base]:
@@ -397,7 +397,8 @@ def table(runs, results, base="aosa", alike=True):
     ps = {key: holm({name: sign_flip(differences(column(clips, key), column(rows[base], key)))
                      for name, clips in rows.items() if name != base}) for key in VALUES}
     lines = ["| | n | " + " | ".join(f"{k} ({'down' if k in LOWER else 'up'})" for k in VALUES) +
-             " | forwards | backwards | seconds |", "|---" * (len(VALUES) + 5) + "|"]
+             " | forwards | backwards |" + " seconds |" * seconds,
+             "|---" * (len(VALUES) + 4 + seconds) + "|"]
     for name, clips in rows.items():
         cells = []
         for key in VALUES:
@@ -409,7 +410,7 @@ def table(runs, results, base="aosa", alike=True):
         cost = [of([row[k] for row in clips.values()]) for of, k in
                 ((np.mean, "forwards"), (np.mean, "backwards"), (np.median, "seconds"))]
         lines.append(f"| {name} | {len(clips)} | " + " | ".join(cells) +
-                     f" | {cost[0]:.0f} | {cost[1]:.0f} | {cost[2]:.2f} |")
+                     f" | {cost[0]:.0f} | {cost[1]:.0f} |" + f" {cost[2]:.2f} |" * seconds)
     return "\n".join(lines)
 
 
@@ -593,7 +594,8 @@ def write_page(args, bench, results, real_results, close):
     groups = {"methods": METHODS, "more": MORE, "motion": MOTION, "cuts_of_cost": CUTS_OF_COST,
               "ablations": ABLATIONS}
     tables = {name: table(runs, results, alike=runs is not METHODS,
-                          base="aosa" if runs in (METHODS, MORE) else PLAIN_AOSA.name)
+                          base="aosa" if runs in (METHODS, MORE) else PLAIN_AOSA.name,
+                          seconds=runs in (METHODS, MORE))
               for name, runs in groups.items()}
     real, words = "Not run yet.", ""
     if real_results and real_results["aosa"]:
