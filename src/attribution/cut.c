@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attribution/cut.h"
 
-#include <math.h>
-
 #include "attribution/gradients.h"
 #include "attribution/layer.h"
 #include "core/alloc.h"
@@ -37,7 +35,7 @@ static aosa_status whole_before(const struct aosa_model *model, int index, int *
     struct ao_layer *layers;
     int n;
     AO_TRY(ao_layers(model, &layers, &n));
-    *found = index < n ? index : n - 1;
+    *found = index;
     while (*found >= 0 && !layers[*found].whole)
         (*found)--;
     ao_free(layers);
@@ -94,13 +92,11 @@ static aosa_status keep_gradient(void *context, int64_t variant, struct ao_map_r
     if (!cut->gradients)
         AO_TRY(allocate(cut));
     const struct ao_view gradient = ao_layer_view(layer, &answer->taps[1]);
-    struct ao_view kept = gradient;
-    kept.data = cut->gradients + (size_t)(result - cut->a->results) * cut->size;
-    kept.dtype = AO_F32;
-    kept.strides[0] = 1;
-    kept.strides[1] = layer->h * layer->w * layer->C;
-    kept.strides[2] = layer->w * layer->C;
-    kept.strides[3] = layer->C;
+    const struct ao_shape shape = { .rank = 5,
+                                    .dims = { 1, layer->C, layer->t, layer->h, layer->w } };
+    float *mine = cut->gradients + (size_t)(result - cut->a->results) * cut->size;
+    const struct ao_view batch = ao_view_channels_last(mine, AO_F32, &shape);
+    const struct ao_view kept = ao_view_item(&batch, 0);
     ao_view_convert(&kept, &gradient);
     result->extra = ao_layer_json(layer);
     return result->extra ? AOSA_OK : ao_fail(AOSA_ERR_NOMEM, "layer '%s': no memory", layer->name);
